@@ -1,0 +1,137 @@
+"""Records: what people prefer, and what a preference loss sees. No arithmetic beyond log-ratios and counting."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "Comparisons",
+    "LabelledLogProbs",
+    "PairLogProbs",
+    "RankedLogProbs",
+    "Rankings",
+    "Ties",
+]
+
+
+class Comparisons(NamedTuple):
+    """N comparisons of two actions in a context.
+
+    Args:
+        context: (N,) context indices.
+        chosen: (N,) action indices, the paper's y_w.
+        rejected: (N,) action indices, the paper's y_l.
+        weight: (N,) how often each was seen, > 0; default 1.
+        target: (N,) P(chosen wins); default 1. A tie counted half to each side is 1/2.
+    """
+
+    context: Any
+    chosen: Any
+    rejected: Any
+    weight: Any = None
+    target: Any = None
+
+    def aggregate(self) -> Comparisons:
+        """The unique (context, chosen, rejected) with summed weights and their mean target, in sorted order.
+
+        Returns:
+            Comparisons with int64 indices and float64 weight and target; sum of weights is kept.
+
+        >>> Comparisons([0, 0, 0], [1, 1, 0], [0, 0, 1]).aggregate().weight
+        array([1., 2.])
+        """
+        context, chosen, rejected = (np.asarray(column, dtype=np.int64) for column in self[:3])
+        weight = np.ones(len(context)) if self.weight is None else np.asarray(self.weight, dtype=np.float64)
+        target = np.ones(len(context)) if self.target is None else np.asarray(self.target, dtype=np.float64)
+        if len(context) == 0:
+            return Comparisons(context, chosen, rejected, weight, target)
+        size = int(max(chosen.max(), rejected.max())) + 1
+        key = (context * size + chosen) * size + rejected
+        unique, inverse = np.unique(key, return_inverse=True)
+        total = np.bincount(inverse, weights=weight)
+        mean = np.bincount(inverse, weights=weight * target) / np.where(total > 0, total, 1.0)
+        return Comparisons(unique // size // size, unique // size % size, unique % size, total, mean)
+
+
+class Ties(NamedTuple):
+    """N comparisons that ended in a tie, for tie models. (N,) each: context, left, right; weight defaults to 1."""
+
+    context: Any
+    left: Any
+    right: Any
+    weight: Any = None
+
+
+class Rankings(NamedTuple):
+    """N rankings, best first. context (N,); order (N, K) action indices; weight (N,) defaults to 1."""
+
+    context: Any
+    order: Any
+    weight: Any = None
+
+
+class PairLogProbs(NamedTuple):
+    """What a pair loss sees: sequence log-probabilities in nats, (N,) each.
+
+    Args:
+        policy_chosen: (N,) log pi(y_w|x).
+        policy_rejected: (N,) log pi(y_l|x).
+        ref_chosen: (N,) log pi_ref(y_w|x).
+        ref_rejected: (N,) log pi_ref(y_l|x).
+        chosen_tokens, rejected_tokens: (N,) lengths in tokens, for length-normalised losses.
+        target: (N,) P(chosen wins), soft labels.
+        offset: (N,) reward offsets (ODPO).
+        chosen_token_logps, rejected_token_logps: (N, T), for losses that look inside.
+
+    >>> PairLogProbs(-1.0, -2.0, -1.5, -1.5).margin
+    1.0
+    """
+
+    policy_chosen: Any
+    policy_rejected: Any
+    ref_chosen: Any
+    ref_rejected: Any
+    chosen_tokens: Any = None
+    rejected_tokens: Any = None
+    target: Any = None
+    offset: Any = None
+    chosen_token_logps: Any = None
+    rejected_token_logps: Any = None
+
+    @property
+    def chosen_log_ratio(self) -> Any:
+        """(N,) log pi(y_w|x) / pi_ref(y_w|x), nats."""
+        return self.policy_chosen - self.ref_chosen
+
+    @property
+    def rejected_log_ratio(self) -> Any:
+        """(N,) log pi(y_l|x) / pi_ref(y_l|x), nats."""
+        return self.policy_rejected - self.ref_rejected
+
+    @property
+    def margin(self) -> Any:
+        """(N,) chosen minus rejected log-ratio, nats; beta * margin is the scaled margin z."""
+        return self.chosen_log_ratio - self.rejected_log_ratio
+
+
+class LabelledLogProbs(NamedTuple):
+    """What an unpaired loss sees, (N,) each: policy and ref log-probabilities, desirable labels, a baseline in nats."""
+
+    policy: Any
+    ref: Any
+    desirable: Any
+    baseline: Any = None
+
+
+class RankedLogProbs(NamedTuple):
+    """What a ranking loss sees: policy and ref log-probabilities, (N, K), best first."""
+
+    policy: Any
+    ref: Any
+
+    @property
+    def log_ratio(self) -> Any:
+        """(N, K) log pi / pi_ref, nats."""
+        return self.policy - self.ref
