@@ -12,7 +12,7 @@ import numpy as np
 
 from bandits.problem import TabularBandit
 
-__all__ = ["Rung", "T1", "ladder", "random_bandit"]
+__all__ = ["T1", "Rung", "ladder", "random_bandit"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ def T1() -> TabularBandit:
     return _bandit([1, 0, -1], [0.5, 0.3, 0.2], 0.5)
 
 
-def random_bandit(rng: np.random.Generator, *, contexts: int | None = None, actions: int | None = None) -> TabularBandit:
+def random_bandit(
+    rng: np.random.Generator, *, contexts: int | None = None, actions: int | None = None
+) -> TabularBandit:
     """A problem with skewed references, unequal context weights and lengths, beta between 0.05 and 5.
 
     Args:
@@ -71,10 +73,15 @@ def ladder(seed: int = 0, *, random: int = 12) -> tuple[Rung, ...]:
         Rung("three actions, rewards against the reference", _bandit([-2, 0.5, 1], [0.7, 0.2, 0.1], 0.25)),
         Rung(
             "two contexts, unequal weights and lengths",
-            _bandit([[1, 0, -1], [0, 2, 0.5]], [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], 0.3, [0.8, 0.2], [[1, 2, 4], [3, 1, 7]]),
+            _bandit(
+                [[1, 0, -1], [0, 2, 0.5]], [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], 0.3, [0.8, 0.2], [[1, 2, 4], [3, 1, 7]]
+            ),
         ),
         Rung("probabilities down to 1e-300", _bandit([3.0, -1.0, 0.5, 0.0], tiny / tiny.sum(), 0.7)),
-        Rung("rewards of a thousand nats", _bandit([[1000.0, -400.0, 0.0], [-1000.0, 3.0, 2.0]], [[0.2, 0.5, 0.3]] * 2, 1.3)),
+        Rung(
+            "rewards of a thousand nats",
+            _bandit([[1000.0, -400.0, 0.0], [-1000.0, 3.0, 2.0]], [[0.2, 0.5, 0.3]] * 2, 1.3),
+        ),
         Rung("a forbidden action", _bandit([[0.5, -np.inf, 1.0, -0.2]], [[0.1, 0.6, 0.2, 0.1]], 0.4)),
         Rung("an action without support", _bandit([[0.5, 2.0, 1.0, -0.2]], [[0.4, 0.0, 0.2, 0.4]], 0.6)),
     )

@@ -10,9 +10,9 @@ The gap identity alone does not notice a missing normaliser, so pi* is also show
 
 import numpy as np
 import sympy as sp
+from bandits.solve import maximise_value
 
 from bandits.problem import TabularBandit
-from bandits.solve import maximise_value
 from dpo_theory import optimal
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, expectation, k, log_policy, log_ref, reward, sums_to_one

@@ -21,7 +21,13 @@ def derive():
     loss = DPO(beta)(PairLogProbs(chosen, rejected, sp.S.Zero, sp.S.Zero))
     u = beta * rejected - beta * chosen
     slope = 1 / (1 + sp.exp(u))
-    yield Step("the derivative in log pi(y_w|x), as printed", sp.diff(loss, chosen), -slope * sp.diff(u, chosen), "eq. 21", sizes="")
+    yield Step(
+        "the derivative in log pi(y_w|x), as printed",
+        sp.diff(loss, chosen),
+        -slope * sp.diff(u, chosen),
+        "eq. 21",
+        sizes="",
+    )
 
 
 def certify(bandit, rng):

@@ -8,7 +8,20 @@ import sympy as sp
 
 from dpo_theory.proof import Row, row
 
-__all__ = ["beta", "c", "expectation", "i", "j", "k", "log_policy", "log_ref", "other_reward", "reward", "sums_to_one", "t"]
+__all__ = [
+    "beta",
+    "c",
+    "expectation",
+    "i",
+    "j",
+    "k",
+    "log_policy",
+    "log_ref",
+    "other_reward",
+    "reward",
+    "sums_to_one",
+    "t",
+]
 
 reward: Row = row("r")
 other_reward: Row = row("s")

@@ -125,7 +125,17 @@ def _prove(claim: Claim, seed: int) -> list[Evidence]:
             reason = f"step {step.claim!r} is neither proved nor refuted: {outcome.reason}"
             return [_part(claim, "proof", Verdict.UNDECIDED, reason=reason)]
     said = "; ".join(dict.fromkeys(sizes))
-    return [_part(claim, "proof", Verdict.PROVED, method=_count(len(steps), "step"), sizes=said, residual=worst, tolerance=1e-35)]
+    return [
+        _part(
+            claim,
+            "proof",
+            Verdict.PROVED,
+            method=_count(len(steps), "step"),
+            sizes=said,
+            residual=worst,
+            tolerance=1e-35,
+        )
+    ]
 
 
 def _certify(claim: Claim, seed: int) -> list[Evidence]:
@@ -177,7 +187,11 @@ def _counterexample(claim: Claim, kind: str, measured: Measured, rung: Any, seed
     problem = measured.what if rung is None else f"{measured.what}, on {rung.name}: {rung.bandit!r}"
     sign = measured.relation
     return Counterexample(
-        problem, f"{sign} {_number(measured.expected)}", _number(measured.got), f"residual {measured.residual:.3g}", reproduce
+        problem,
+        f"{sign} {_number(measured.expected)}",
+        _number(measured.got),
+        f"residual {measured.residual:.3g}",
+        reproduce,
     )
 
 
@@ -198,7 +212,11 @@ def _sum_up(claim: Claim, parts: tuple[Evidence, ...], seed: int, seconds: float
     measured = [part for part in parts if part.residual is not None and part.kind != "proof"]
     worst = max(measured, key=lambda part: (part.residual or 0.0) / (part.tolerance or 1e-12), default=None)
     method = [f"proof: {by_kind['proof'].method or 'stopped'}"] if "proof" in by_kind else []
-    method += [f"{kind}: {_count(by_kind[kind].instances, 'instance')}" for kind in ("certificate", "search") if kind in by_kind]
+    method += [
+        f"{kind}: {_count(by_kind[kind].instances, 'instance')}"
+        for kind in ("certificate", "search")
+        if kind in by_kind
+    ]
     method += [_count(len(edges), "edge")] if edges else []
     return Evidence(
         id=claim.id,

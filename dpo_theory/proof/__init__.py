@@ -5,8 +5,8 @@ brought to a normal form with rules that are valid for every finite n (`normal`)
 with random rationals by an evaluator of its own (`replay`). `Step` is one line of a derivation.
 """
 
-from dpo_theory.proof.replay import evaluate
 from dpo_theory.proof.normal import is_zero, nf, nonnegative
+from dpo_theory.proof.replay import evaluate
 from dpo_theory.proof.row import Row, Total, row
 from dpo_theory.proof.step import Outcome, Step
 

@@ -80,7 +80,9 @@ class Step:
             sign = positive if self.relation == ">" else nonnegative
             proved = sign(nf(difference, self.facts)) or sign(sp.factor(nf(difference, self.facts)))
         if witness and proved:
-            raise AssertionError(f"the normal form and the replay disagree on {self.claim!r} at {witness}: a bug in the prover")
+            raise AssertionError(
+                f"the normal form and the replay disagree on {self.claim!r} at {witness}: a bug in the prover"
+            )
         if witness:
             return Outcome(False, True, residual, witness)
         reason = "" if proved else f"the rules leave {nf(difference, self.facts)}"
@@ -96,14 +98,19 @@ class Step:
                 given = _assignment(sp.Tuple(lhs, rhs, *(left for left, _ in self.facts)), size, seed, self)
                 for left, right in self.facts:
                     if abs(evaluate(left, given) - evaluate(sp.sympify(right), given)) > REPLAY_TOLERANCE:
-                        raise AssertionError(f"the replay of {self.claim!r} does not meet its hypothesis {alpha(left)} = {right}")
+                        raise AssertionError(
+                            f"the replay of {self.claim!r} does not meet its hypothesis {alpha(left)} = {right}"
+                        )
                 left_value, right_value = evaluate(lhs, given), evaluate(rhs, given)
                 gap = left_value - right_value
                 scale = max(1, abs(left_value), abs(right_value))
                 wrong = {"=": abs(gap), ">=": max(-gap, 0), ">": 0 if gap > 0 else scale}[self.relation] / scale
                 worst = max(worst, float(wrong))
                 if wrong > REPLAY_TOLERANCE:
-                    return worst, f"n = {size}, {_show(given)}: {mp.nstr(left_value, 8)} against {mp.nstr(right_value, 8)}"
+                    return (
+                        worst,
+                        f"n = {size}, {_show(given)}: {mp.nstr(left_value, 8)} against {mp.nstr(right_value, 8)}",
+                    )
         return worst, ""
 
     def latex(self) -> str:
@@ -162,9 +169,9 @@ def _assignment(e: Any, size: int, seed: int, step: Step) -> dict[Any, Any]:
     ranks = {indexed.base: len(indexed.indices) for indexed in e.atoms(sp.Indexed)}
     for base in bases:
         rank = ranks.get(base, 1)
-        values[base] = [rational() for _ in range(size)] if rank == 1 else [
-            [rational() for _ in range(size)] for _ in range(size)
-        ]
+        values[base] = (
+            [rational() for _ in range(size)] if rank == 1 else [[rational() for _ in range(size)] for _ in range(size)]
+        )
     labels = {base.label for base in bases}
     for symbol in sorted(e.free_symbols, key=str):
         if symbol in labels or symbol.is_Dummy or isinstance(symbol, sp.Indexed):
