@@ -55,7 +55,7 @@ SHELF = (
     Fault("KL rewarded instead of charged", optimal.objective, "reward) - beta *", "reward) + beta *", ("D04",)),
     Fault("KL free of charge", optimal.objective, "beta * kl_divergence", "kl_divergence", ("D04",)),
     Fault("chosen and rejected swapped", preferences.bradley_terry, "chosen_reward - rejected_reward)", "rejected_reward - chosen_reward)", ("D01",)),
-    Fault("probability instead of its logarithm", preferences.bradley_terry, "return log_sigmoid(", "return sigmoid_of(", ("D01",)),
+    Fault("loss instead of log-likelihood", preferences.bradley_terry, "return log_sigmoid(", "return -log_sigmoid(", ("D01",)),
     Fault(
         "one factor of Plackett-Luce missing",
         preferences.plackett_luce,

@@ -8,7 +8,9 @@ from tests.sabotage.shelf import SHELF
 
 
 def stands(id):
-    return not runner.run(registry.load(id)).failed
+    evidence = runner.run(registry.load(id))
+    assert "NameError" not in evidence.reason, "the fault does not run; it was not noticed, it crashed"
+    return not evidence.failed
 
 
 @pytest.mark.filterwarnings("ignore")  # a faulty formula may overflow; that is its fault
