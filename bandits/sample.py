@@ -45,13 +45,17 @@ def pairs(
 
     >>> bandit = TabularBandit([1.0], [[1.0, 0.0]], np.log([[0.5, 0.5]]), beta=1.0)
     >>> data = pairs(bandit, 1000, np.random.default_rng(0))
-    >>> 0.68 < (data.chosen == 0).mean() < 0.78
+    >>> bool(0.68 < (data.chosen == 0).mean() < 0.78)
     True
     """
     _require_count(n)
     weights = design_matrix(bandit, design, draw=draw, distinct=distinct)
     beats = preference_matrix(bandit, preferences, weights)
     x, a = bandit.reward.shape
+    empty = (weights.sum(axis=(1, 2)) <= 0) & (bandit.context_probs > 0)
+    if empty.any():
+        where = int(np.flatnonzero(empty)[0])
+        raise ValueError(f"context {where} offers no pair to compare. Give it two supported actions, or probability 0.")
     context = rng.choice(x, size=n, p=bandit.context_probs / bandit.context_probs.sum())
     cumulative = np.cumsum(weights.reshape(x, a * a), axis=1)
     cell = _invert(cumulative, context, rng.random(n))
@@ -189,10 +193,12 @@ def preference_matrix(bandit: TabularBandit, preferences: Any = None, design: Ar
 
 
 def design_matrix(bandit: TabularBandit, design: Any = None, *, draw: Any = "uniform", distinct: bool = True) -> Array:
-    """(X, A, A) weights of compared pairs, each context normalised to 1 over ordered pairs.
+    """(X, A, A) weights of compared pairs, each context normalised to 1 over ordered pairs, or 0 where it has no pair.
+
+    Without `design`, two actions that both have reward -inf are never compared.
 
     Raises:
-        ValueError: not symmetric, negative, a diagonal entry, a pair off the reference's support, or a context without a pair.
+        ValueError: not symmetric, negative, a diagonal entry, or a pair off the reference's support.
     """
     x, a = bandit.reward.shape
     if design is not None:
@@ -212,23 +218,18 @@ def design_matrix(bandit: TabularBandit, design: Any = None, *, draw: Any = "uni
     else:
         mass = _drawing(bandit, draw)
         found = mass[:, :, None] * mass[:, None, :]
+        forbidden = bandit.reward == -np.inf
+        found[forbidden[:, :, None] & forbidden[:, None, :]] = 0.0
         if distinct:
             found[:, np.arange(a), np.arange(a)] = 0.0
     total = found.sum(axis=(1, 2))
-    empty = (total <= 0) & (bandit.context_probs > 0)
-    if empty.any():
-        raise ValueError(
-            f"context {int(np.flatnonzero(empty)[0])} offers no pair to compare. Give it two supported actions, or probability 0."
-        )
     return found / np.where(total > 0, total, 1.0)[:, None, None]
 
 
 def _drawing(bandit: TabularBandit, draw: Any) -> Array:
     if isinstance(draw, str):
         if draw == "uniform":
-            usable = bandit.support & (bandit.reward > -np.inf)
-            usable = np.where(usable.sum(axis=1, keepdims=True) >= 2, usable, bandit.support)
-            return usable / usable.sum(axis=1, keepdims=True)
+            return bandit.support / bandit.support.sum(axis=1, keepdims=True)
         if draw == "reference":
             return np.exp(bandit.log_ref)
         raise ValueError(f"draw is {draw!r}, expected 'uniform', 'reference' or an (X, A) log-policy.")
@@ -248,8 +249,9 @@ def _invert(cumulative: Array, context: Array, uniform: Array) -> Array:
     cells = np.empty(len(context), dtype=np.int64)
     for x in np.unique(context):
         mine = context == x
-        cells[mine] = np.searchsorted(cumulative[x], uniform[mine] * cumulative[x, -1], side="right")
-    return np.minimum(cells, cumulative.shape[1] - 1)
+        total = cumulative[x, -1]
+        cells[mine] = np.searchsorted(cumulative[x], np.minimum(uniform[mine] * total, np.nextafter(total, 0)), "right")
+    return cells
 
 
 def _require_count(n: int) -> None:
@@ -258,4 +260,5 @@ def _require_count(n: int) -> None:
 
 
 def _sigmoid(x: Array) -> Array:
-    return np.exp(-np.logaddexp(0.0, -x))
+    shrunk = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, shrunk) / (1.0 + shrunk)

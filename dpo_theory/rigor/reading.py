@@ -36,10 +36,15 @@ def pair_derivatives(loss: Callable[[PairLogProbs], Any]) -> Derivatives:
     """Derivatives of a pair loss in (log pi(y_w|x), log pi(y_l|x)).
 
     Raises:
-        ValueError: the loss cannot be read on SymPy symbols, is not smooth, or looks at more than four log-probabilities.
+        ValueError: the loss is opaque, is not smooth, or detaches a value.
     """
-    a, b, c, d = sp.symbols("a b c d", real=True)
-    expression = _read(lambda: loss(PairLogProbs(a, b, c, d)), loss)
+    from dpo_theory.reading import read
+
+    reading = read(loss)
+    if reading.expression is None:
+        raise _unread(loss, reading.opaque)
+    a, b, c, d = reading.symbols
+    expression = _smooth(reading.expression, loss)
     m = sp.Symbol("m", real=True)
     on_margin = expression.subs({b: 0, c: 0, d: 0}).subs(a, m)
     convex = _same(expression, on_margin.subs(m, a - b - c + d)) and _nonnegative(sp.diff(on_margin, m, 2))
@@ -56,20 +61,29 @@ def ranked_derivatives(loss: Callable[[RankedLogProbs], Any], size: int) -> Deri
     import numpy as np
 
     policy, ref = (sp.symbols(f"{name}:{size}", real=True) for name in "ac")
-    expression = _read(lambda: loss(RankedLogProbs(np.array(policy, dtype=object), np.array(ref, dtype=object))), loss)
-    return Derivatives(size, _compiled(expression, list(policy), list(ref)), False)
-
-
-def _read(call: Callable[[], Any], loss: Any) -> Any:
     try:
-        expression = sp.sympify(call())
+        expression = sp.sympify(loss(RankedLogProbs(np.array(policy, dtype=object), np.array(ref, dtype=object))))
     except Exception as error:  # whatever a foreign callable raises on symbols
-        raise ValueError(
-            f"{loss!r} cannot be read on symbols ({type(error).__name__}: {error}), so its optimum cannot be enclosed. "
-            "Write it with the primitives of dpo_theory._xp, or with SymPy functions."
-        ) from None
+        raise _unread(loss, f"{type(error).__name__}: {error}") from None
+    return Derivatives(size, _compiled(_smooth(expression, loss), list(policy), list(ref)), False)
+
+
+def _unread(loss: Any, why: str) -> ValueError:
+    return ValueError(
+        f"{loss!r} cannot be read as an expression ({why}), so its optimum cannot be enclosed. "
+        "Write it with the primitives of dpo_theory._xp, or with plain NumPy or torch functions."
+    )
+
+
+def _smooth(expression: Any, loss: Any) -> Any:
+    from dpo_theory.reading import Detached
+
     if expression.has(sp.Max, sp.Min, sp.Abs, sp.Piecewise, sp.sign, sp.Heaviside):
         raise ValueError(f"{loss!r} is not smooth, so Newton's method cannot enclose its optimum.")
+    if expression.has(Detached):
+        raise ValueError(
+            f"{loss!r} detaches a value: its gradient is not the derivative of its value, and there is no optimum of both."
+        )
     return expression.replace(lambda e: e.is_Float, lambda e: sp.Rational(e))  # a double is a dyadic rational
 
 
