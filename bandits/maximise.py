@@ -64,9 +64,9 @@ def maximise_value(
     value, last = problem.values(log_policy), np.full(bandit.n_contexts, np.inf)
     while not done.all() and steps < max_steps:
         steps += 1
-        move, size = problem.newton_step(log_policy, free)
+        move, size, promised = problem.newton_step(log_policy, free)
         settled = (size <= tol) | ((size < 1e-6) & (size > last / 2))
-        log_policy, value = problem.search(log_policy, value, move, ~done, size < 1e-6)
+        log_policy, value = problem.search(log_policy, value, move, ~done, promised)
         free = problem.drop_and_release(log_policy, free)
         log_policy = problem.normalise(np.where(free, log_policy, -np.inf))
         unchanged = (free == problem.last_free).all(axis=1)
@@ -123,16 +123,18 @@ class _Problem:
         offset = np.where(free, gain - centre, 0.0)
         return gain, bend, centre + np.sum(ease * offset, axis=1, keepdims=True) / np.sum(ease, axis=1, keepdims=True)
 
-    def newton_step(self, log_policy: Array, free: Array) -> tuple[Array, Array]:
+    def newton_step(self, log_policy: Array, free: Array) -> tuple[Array, Array, Array]:
+        """The move of each log-probability, its largest relative size, and the gain that the model promises."""
         gain, bend, level = self.multiplier(log_policy, free)
         relative = np.where(free, (gain - level) / bend, 0.0)
         move = np.sign(relative) * np.log1p(np.abs(relative))
         heavy = np.where(free, log_policy, 0.0)
         size = np.max(np.abs(move) / (1 + np.abs(heavy)), axis=1)
-        return move, size
+        promised = np.sum(np.where(free, np.exp(log_policy) * bend * relative**2, 0.0), axis=1)
+        return move, size, promised
 
-    def search(self, log_policy: Array, value: Array, move: Array, active: Array, near: Array) -> tuple[Array, Array]:
-        """Halve the step of each context until its objective does not fall by more than rounding."""
+    def search(self, log_policy: Array, value: Array, move: Array, active: Array, promised: Array) -> tuple[Array, Array]:
+        """Halve the step of each context until its objective does not fall; a gain below rounding is taken on trust."""
         scale = np.where(active, 1.0, 0.0)[:, None]
         policy, free = np.exp(log_policy), log_policy > -np.inf
         prices = np.abs(self.reward) + np.abs(self.marginal(log_policy, free))
@@ -141,7 +143,7 @@ class _Problem:
             for _ in range(60):
                 trial = self.normalise(log_policy + scale * move)
                 found = self.values(trial)
-                worse = active & ~near & ~(found >= value - slack)
+                worse = active & (promised > slack) & ~(found >= value - slack)
                 if not worse.any():
                     break
                 scale = np.where(worse[:, None], scale / 2, scale)

@@ -62,18 +62,15 @@ def certify(bandit, rng):
         orders = list(permutations(range(len(rewards))))
         probs = np.exp(preferences.plackett_luce(rewards[np.array(orders)]))
         yield Measured("sum over all rankings", probs.sum(), 1.0)
-        weights = np.exp(rewards - rewards.max())
-        yield Measured("by drawing without replacement", probs, [_drawn(weights, order) for order in orders])
+        yield Measured("by drawing without replacement", probs, [_drawn(rewards, order) for order in orders])
 
 
-def _drawn(weights, order):
+def _drawn(rewards, order):
     left, probability = list(order), 1.0
     for item in order:
-        probability *= weights[item] / sum(weights[other] for other in left)
+        weights = np.exp(rewards[left] - rewards[left].max())
+        probability *= weights[left.index(item)] / weights.sum()
         left.remove(item)
-        if weights[left].sum() == 0.0:  # what is left has no weight in float64: its order is settled by the formula alone
-            gap = [weights[item]] if left else []
-            return probability if len(left) <= 1 or not gap else np.nan
     return probability
 
 

@@ -253,17 +253,15 @@ def _swap(rest: Any, inner: Any, index: Any, low: Any, high: Any, rules: Facts) 
 
 def _canonical(body: Any, index: Any, low: Any, high: Any) -> Any:
     depth = 1 + max((_depth(t) for t in body.atoms(Total)), default=0)
-    name = _bound(depth)
-    return Total(body.xreplace({index: name}), name, low, high)
+    return Total(body.xreplace({index: _BOUND[depth]}), _BOUND[depth], low, high)
 
 
 def _depth(e: Any) -> int:
-    return int(e.args[1].name.removeprefix("i_")) if e.args[1].name.startswith("i_") else 0
+    return _DEPTH.get(e.args[1], 0)
 
 
-@lru_cache(maxsize=64)
-def _bound(depth: int) -> Any:
-    return sp.Symbol(f"i_{depth}", integer=True, positive=True)
+_BOUND = tuple(sp.Dummy(f"i_{depth}", integer=True, positive=True) for depth in range(32))  # no symbol of a caller equals one
+_DEPTH = {name: depth for depth, name in enumerate(_BOUND)}
 
 
 def positive(e: Any) -> bool:

@@ -78,7 +78,8 @@ class Step:
             proved = is_zero(difference, self.facts)
         else:
             sign = positive if self.relation == ">" else nonnegative
-            proved = sign(nf(difference, self.facts)) or sign(sp.factor(nf(difference, self.facts)))
+            reduced = nf(difference, self.facts)
+            proved = sign(difference) or sign(reduced) or sign(sp.factor(reduced))
         if witness and proved:
             raise AssertionError(
                 f"the normal form and the replay disagree on {self.claim!r} at {witness}: a bug in the prover"
@@ -164,13 +165,19 @@ def _assignment(e: Any, size: int, seed: int, step: Step) -> dict[Any, Any]:
     def rational() -> Any:
         return mp.mpf(int(rng.integers(-12, 13))) / int(rng.integers(3, 8))
 
+    def admissible(letter: Any) -> Any:
+        value = rational()
+        return abs(value) + (mp.mpf(1) / 7 if letter.is_positive else 0) if letter.is_nonnegative else value
+
     values: dict[Any, Any] = {}
     bases = sorted(e.atoms(sp.IndexedBase), key=str)
     ranks = {indexed.base: len(indexed.indices) for indexed in e.atoms(sp.Indexed)}
     for base in bases:
         rank = ranks.get(base, 1)
         values[base] = (
-            [rational() for _ in range(size)] if rank == 1 else [[rational() for _ in range(size)] for _ in range(size)]
+            [admissible(base) for _ in range(size)]
+            if rank == 1
+            else [[admissible(base) for _ in range(size)] for _ in range(size)]
         )
     labels = {base.label for base in bases}
     for symbol in sorted(e.free_symbols, key=str):
@@ -180,8 +187,7 @@ def _assignment(e: Any, size: int, seed: int, step: Step) -> dict[Any, Any]:
             is_size = any(symbol in t.args[3].free_symbols for t in e.atoms(Total)) or symbol.name in "nK"
             values[symbol] = mp.mpf(size if is_size else int(rng.integers(1, size + 1)))
         else:
-            value = rational()
-            values[symbol] = abs(value) + mp.mpf(1) / 7 if symbol.is_positive else value
+            values[symbol] = admissible(symbol)
     for left, right in step.facts:
         base = _normalised_base(left, right)
         if base is not None:
