@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bandits.columns import comparison_columns, index_column, ranking_columns, weight_column
 from bandits.data import Comparisons, Rankings, Ties
-from bandits.door import Array, as_numpy
+from bandits.door import Array
 
-__all__ = ["ComparisonGraph", "comparison_graph", "index_column"]
+__all__ = ["ComparisonGraph", "comparison_graph"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,86 +102,6 @@ def comparison_graph(
     )
 
 
-def index_column(name: str, column: object, upper: int | None, *, length: int | None = None) -> Array:
-    """A column of whole numbers in [0, upper) as int64.
-
-    Raises:
-        ValueError: an entry is not whole, negative, or not below `upper`; the message names the row.
-    """
-    found = np.asarray(column)
-    if found.ndim != 1 or (length is not None and len(found) != length):
-        wanted = "(N,)" if length is None else f"({length},)"
-        raise ValueError(f"{name} has shape {found.shape}, expected {wanted}: one entry per comparison.")
-    if found.dtype.kind not in "iu":
-        numbers = as_numpy(name, found)
-        if not (numbers == np.floor(numbers)).all():
-            row = int(np.flatnonzero(~(numbers == np.floor(numbers)))[0])
-            raise ValueError(f"{name} is {numbers[row]} at row {row}, expected a whole number: an index.")
-    found = found.astype(np.int64)
-    if found.size and (found.min() < 0 or (upper is not None and found.max() >= upper)):
-        bad = (found < 0) if upper is None else (found < 0) | (found >= upper)
-        row = int(np.flatnonzero(bad)[0])
-        limit = "" if upper is None else f" and below {upper}"
-        raise ValueError(f"{name} is {found[row]} at row {row}, expected an index >= 0{limit}.")
-    return found
-
-
-def weight_column(weight: object, length: int) -> Array:
-    """(N,) weights, 1 by default.
-
-    Raises:
-        ValueError: a weight is negative or not finite, or the length differs.
-    """
-    if weight is None:
-        return np.ones(length)
-    found = as_numpy("weight", weight)
-    if found.shape != (length,):
-        raise ValueError(f"weight has shape {found.shape}, expected ({length},): one weight per comparison.")
-    bad = ~(np.isfinite(found) & (found >= 0))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"weight is {found[row]} at row {row}, expected a finite number >= 0.")
-    return found
-
-
-def target_column(target: object, length: int) -> Array:
-    """(N,) P(chosen wins), 1 by default.
-
-    Raises:
-        ValueError: a target is outside [0, 1], or the length differs.
-    """
-    if target is None:
-        return np.ones(length)
-    found = as_numpy("target", target)
-    if found.shape != (length,):
-        raise ValueError(f"target has shape {found.shape}, expected ({length},): one target per comparison.")
-    bad = ~((found >= 0) & (found <= 1))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"target is {found[row]} at row {row}, expected a probability: P(chosen wins).")
-    return found
-
-
-def ranking_columns(data: Rankings, n_actions: int, n_contexts: int | None = None) -> tuple[Array, Array, Array]:
-    """(N,) context, (N, K) order and (N,) weight of rankings.
-
-    Raises:
-        ValueError: an index is out of range, a row repeats an action, or K < 2.
-    """
-    context = index_column("context", data.context, n_contexts)
-    order = np.asarray(data.order)
-    if order.ndim != 2 or order.shape[1] < 2 or len(order) != len(context):
-        raise ValueError(f"order has shape {order.shape}, expected ({len(context)}, K) with K >= 2 actions, best first.")
-    flat = index_column("order", order.reshape(-1), n_actions)
-    order = flat.reshape(order.shape)
-    ordered = np.sort(order, axis=1)
-    repeats = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
-    if repeats.any():
-        row = int(np.flatnonzero(repeats)[0])
-        raise ValueError(f"order row {row} is {order[row].tolist()}, expected each action at most once.")
-    return context, order, weight_column(data.weight, len(context))
-
-
 def _wins(
     data: Comparisons | Rankings, ties: Ties | None, n_actions: int, n_contexts: int | None
 ) -> tuple[Array, Array, int]:
@@ -191,10 +112,7 @@ def _wins(
         repeated = np.repeat(context, order.shape[1] - 1)
         pieces.append((repeated, order[:, :-1].reshape(-1), order[:, 1:].reshape(-1)))
     elif isinstance(data, Comparisons):
-        context = index_column("context", data.context, n_contexts)
-        chosen = index_column("chosen", data.chosen, n_actions, length=len(context))
-        rejected = index_column("rejected", data.rejected, n_actions, length=len(context))
-        weight, target = weight_column(data.weight, len(context)), target_column(data.target, len(context))
+        context, chosen, rejected, weight, target = comparison_columns(data, n_actions, n_contexts)
         won, lost = (weight > 0) & (target > 0), (weight > 0) & (target < 1)
         pieces.append((context[won], chosen[won], rejected[won]))
         pieces.append((context[lost], rejected[lost], chosen[lost]))

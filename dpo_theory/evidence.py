@@ -196,10 +196,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 every verdict as expected, 1 something unexpected, 3 nothing ran."""
-        if self.failed:
-            return 1
-        return 0 if self.ran else 3
+        """0 every verdict as expected, 1 something unexpected or not reached, 3 nothing ran."""
+        if self.passed:
+            return 0
+        return 1 if self.failed or self.ran else 3
 
     def raise_if_failed(self) -> Report:
         """The report itself, or VerificationError with every row that is not as expected."""
@@ -220,7 +220,7 @@ class Report:
             "ran": self.ran,
             "of": self.asked,
             "counts": self.counts,
-            "seconds": round(self.seconds, 3),
+            "seconds": _plain(round(self.seconds, 3)),
             "environment": dict(self.environment),
             "rows": [row.to_dict() for row in self.rows],
         }
@@ -254,10 +254,14 @@ class Report:
 
         return html.fragment(self)
 
-    def __str__(self) -> str:
+    def to_text(self, width: int | None = None) -> str:
+        """The report as text, fitted to `width` columns; None writes each row on one line."""
         from dpo_theory.report import text
 
-        return text.render(self)
+        return text.render(self, width)
+
+    def __str__(self) -> str:
+        return self.to_text().rstrip("\n")
 
 
 def environment() -> dict[str, str]:
@@ -283,6 +287,8 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if hasattr(value, "item"):  # a NumPy scalar
+        value = value.item()
     if isinstance(value, float) and not (value - value == 0.0):
         return str(value)
     return value

@@ -11,9 +11,6 @@ Why: U = Phi(y) is uniform, and the best draw has density N U^(N-1) against pi_r
 whose log-ratio is affine in y; log N + (N - 1) log Phi(y) is not affine for N >= 2, so the gap J* - J(pi_N) = beta KL is > 0.
 """
 
-from fractions import Fraction
-from math import comb
-
 import numpy as np
 import sympy as sp
 
@@ -59,9 +56,6 @@ def certify():
         yield Measured(f"KL at N = {size}", np.log(size) - (size - 1) / size, kl, 1 + kl)
         yield Measured(f"win rate at N = {size}", size / (size + 1), win)
         yield Measured(f"E r at N = {size}, against the frontier", mean, gaussian.frontier_reward(kl, RISING, LINE), relation="<")
-        counted = sum(Fraction((-1) ** k * comb(size - 1, k) * size, k + 2) for k in range(size)) if size <= 4 else None
-        if counted is not None:  # E U by expanding N (1 - v)^(N - 1) (1 - v) in v = 1 - u
-            yield Measured(f"E(1 - U) at N = {size}, counted", float(counted), 1 / (size + 1))
     yield Measured("E r at N = 2", _by_quadrature(2)[1], 1 / np.sqrt(np.pi))
 
 

@@ -15,7 +15,7 @@ from bandits.data import PairLogProbs
 from dpo_theory import preferences
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, k, t
-from dpo_theory.claims.pairs import N, batch, compared, every_pair, random_log_policy
+from dpo_theory.claims.pairs import batch, compared, every_pair, random_log_policy
 from dpo_theory.losses import dpo
 from dpo_theory.proof import Step
 
@@ -44,7 +44,7 @@ def derive():
     yield Step("badly ordered pairs", growth, 1 - weight, "1 - w < e^z", sizes="every N", relation=">")
     pull = -loss.gradient(pairs)[0]
     yield Step("each pull is positive", pull[k], 0, "the chosen answer is pulled up", sizes="every N", relation=">")
-    yield Step("together they stay below N beta", N * beta, pull.sum(), "each is below beta", sizes="every N", relation=">")
+    yield Step("and stays below beta", beta, pull[k], "so N of them stay below N beta", sizes="every N", relation=">")
 
 
 def certify(bandit, rng):

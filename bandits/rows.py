@@ -1,0 +1,137 @@
+"""The unique rows on which a loss is called: a data set or the exact population, aggregated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bandits.columns import comparison_columns, ranking_columns
+from bandits.data import Comparisons, PairLogProbs, RankedLogProbs, Rankings
+from bandits.door import Array
+from bandits.problem import TabularBandit
+from bandits.sample import design_matrix, preference_matrix
+
+__all__ = ["Rows", "read_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """N unique rows of K actions each.
+
+    Args:
+        bandit: the problem, for reference log-probabilities and lengths.
+        context: (N,) context of each row.
+        actions: (N, K) actions, best first; K = 2 for pairs.
+        weight: (N,) weights, which sum to 1 within each context.
+        share: (X,) the contexts' weights in the objective; 0 for a context without data.
+        target: (N,) P(chosen wins) for pairs whose loss reads it, else None.
+        ranked: rankings rather than pairs.
+    """
+
+    bandit: TabularBandit
+    context: Array
+    actions: Array
+    weight: Array
+    share: Array
+    target: Array | None
+    ranked: bool
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    @property
+    def ref(self) -> Array:
+        """(N, K) reference log-probabilities."""
+        return self.bandit.log_ref[self.context[:, None], self.actions]
+
+    def see(self, policy: Array) -> PairLogProbs | RankedLogProbs:
+        """What the loss sees when the policy's log-probabilities of the rows' actions are `policy`, (N, K)."""
+        ref = self.ref
+        if self.ranked:
+            return RankedLogProbs(policy, ref)
+        chosen_tokens = rejected_tokens = None
+        if self.bandit.tokens is not None:
+            tokens = self.bandit.tokens[self.context[:, None], self.actions]
+            chosen_tokens, rejected_tokens = tokens[:, 0], tokens[:, 1]
+        return PairLogProbs(
+            policy[:, 0], policy[:, 1], ref[:, 0], ref[:, 1], chosen_tokens, rejected_tokens, target=self.target
+        )
+
+    def take(self, index: Array) -> Rows:
+        """The rows at `index`, to look at; weights stay as they are."""
+        target = None if self.target is None else self.target[index]
+        return Rows(
+            self.bandit, self.context[index], self.actions[index], self.weight[index], self.share, target, self.ranked
+        )
+
+
+def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *, soft: bool) -> Rows:
+    """Rows of Comparisons, of Rankings, or of the exact population when data is None.
+
+    Args:
+        bandit: the problem.
+        data: Comparisons, Rankings or None.
+        design: (X, A, A) weights of compared pairs, for the population.
+        preferences: (X, A, A) P(i beats j), for the population.
+        soft: True hands each pair to the loss once with its target; False turns a target P into the weights P of the
+            stated order and 1 - P of the other.
+
+    Raises:
+        ValueError: a column or matrix is not what it should be, or an action off the reference's support is compared.
+    """
+    x, a = bandit.reward.shape
+    if isinstance(data, Rankings):
+        context, order, weight = ranking_columns(data, a, x)
+        kept = weight > 0
+        table, inverse = np.unique(np.column_stack([context, order])[kept], axis=0, return_inverse=True)
+        weight = np.bincount(inverse.reshape(-1), weights=weight[kept], minlength=len(table))
+        return _normalised(bandit, table[:, 0], table[:, 1:], weight, None, ranked=True)
+    if data is None:
+        weights = design_matrix(bandit, design)
+        beats = preference_matrix(bandit, preferences, weights)
+        joint = bandit.context_probs[:, None, None] * weights
+        if soft:
+            where = np.nonzero(joint)
+            return _normalised(bandit, where[0], np.stack(where[1:], axis=1), joint[where], beats[where])
+        joint = 2 * joint * beats
+        where = np.nonzero(joint)
+        return _normalised(bandit, where[0], np.stack(where[1:], axis=1), joint[where], None)
+    if not isinstance(data, Comparisons):
+        raise ValueError(f"data is {type(data).__name__}, expected Comparisons, Rankings, or None for the exact population.")
+    context, chosen, rejected, weight, target = comparison_columns(data, a, x)
+    same = (chosen == rejected) & (weight > 0)
+    if same.any():
+        row = int(np.flatnonzero(same)[0])
+        raise ValueError(f"comparison {row} compares action {chosen[row]} with itself, which says nothing. Drop such rows.")
+    if soft:
+        table = Comparisons(context, chosen, rejected, weight, target).aggregate()
+        kept = table.weight > 0
+        actions = np.stack([table.chosen, table.rejected], axis=1)[kept]
+        return _normalised(bandit, table.context[kept], actions, table.weight[kept], table.target[kept])
+    won, lost = weight * target, weight * (1 - target)
+    parts = [(context, chosen, rejected, won)]
+    if (target < 1).any():
+        parts.append((context, rejected, chosen, lost))
+    table = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True))).aggregate()
+    kept = table.weight > 0
+    return _normalised(
+        bandit, table.context[kept], np.stack([table.chosen, table.rejected], axis=1)[kept], table.weight[kept], None
+    )
+
+
+def _normalised(
+    bandit: TabularBandit, context: Array, actions: Array, weight: Array, target: Array | None, ranked: bool = False
+) -> Rows:
+    if len(context) == 0:
+        raise ValueError("there is nothing to fit: no comparison has a positive weight.")
+    off = ~bandit.support[context[:, None], actions]
+    if off.any():
+        row, column = (int(i) for i in np.argwhere(off)[0])
+        raise ValueError(
+            f"action {actions[row, column]} of context {context[row]} is compared, but the reference gives it no probability: "
+            "its log-ratio is not defined. Drop the comparison, or give the reference full support."
+        )
+    mass = np.bincount(context, weights=weight, minlength=bandit.n_contexts)
+    return Rows(bandit, context, actions, weight / mass[context], mass / mass.sum(), target, ranked)

@@ -1,0 +1,345 @@
+"""The loss under test: told apart by its signature, called in one way, evaluated in NumPy or torch."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bandits.data import PairLogProbs
+from dpo_theory.reading import Reading, read
+
+__all__ = ["FIELDS", "LossFailed", "Subject", "subject"]
+
+FIELDS = ("policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected")
+OPTIONAL = ("chosen_tokens", "rejected_tokens")
+STYLES = ("pairs", "logps", "logps-no-reference")
+
+_NAMES = {
+    "policy_chosen": ("policy_chosen_logps", "policy_chosen_logp", "policy_chosen", "pi_chosen", "chosen_logps", "chosen", "pc", "lw"),
+    "policy_rejected": (
+        "policy_rejected_logps", "policy_rejected_logp", "policy_rejected", "pi_rejected", "rejected_logps", "rejected", "pr", "ll",
+    ),
+    "ref_chosen": (
+        "reference_chosen_logps", "ref_chosen_logps", "reference_chosen_logp", "ref_chosen_logp", "reference_chosen", "ref_chosen", "rc",
+    ),
+    "ref_rejected": (
+        "reference_rejected_logps", "ref_rejected_logps", "reference_rejected_logp", "ref_rejected_logp", "reference_rejected",
+        "ref_rejected", "rr",
+    ),
+}  # fmt: skip
+
+
+class LossFailed(Exception):
+    """The loss raised, or returned something that is no loss; the message is a sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A loss and how to call it.
+
+    Args:
+        name: how it is shown.
+        loss: the object that was given.
+        call: PairLogProbs -> whatever the loss returns.
+        style: `pairs`, `logps`, `logps-no-reference`.
+        backend: `torch` or `numpy`, what it is evaluated on.
+        reduction: `none`, `mean` or `sum`.
+        has, lacks: declared properties.
+        parameters: name -> value of every option that can be changed.
+        rebuild: (name, value) -> Subject with one option changed; None where that is impossible.
+        printed: what it printed while it was probed.
+    """
+
+    name: str
+    loss: Any
+    call: Callable[[PairLogProbs], Any]
+    style: str
+    backend: str
+    reduction: str
+    has: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    rebuild: Callable[[str, Any], Subject] | None = None
+    printed: str = ""
+
+    @property
+    def batch_coupled(self) -> bool:
+        """The loss declares that pairs of a batch see each other."""
+        return "batch-coupled" in self.has
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The loss as an expression, or opaque with the reason."""
+        return read(self.call)
+
+    @cached_property
+    def margin_expression(self) -> tuple[Any, Any] | None:
+        """(l, m): the loss as an expression of the margin in nats alone; None where it is opaque or sees more."""
+        import sympy as sp
+
+        if self.reading.expression is None:
+            return None
+        a, b, c, d = self.reading.symbols
+        m = sp.Symbol("m", real=True)
+        expression = self.reading.expression.replace(lambda e: e.is_Float, lambda e: sp.Rational(e))
+        on_margin = expression.subs({b: 0, c: 0, d: 0}, simultaneous=True).subs(a, m)
+        moved = on_margin.subs(m, a - b - c + d)
+        for difference in (expression - moved, sp.expand(expression - moved), sp.simplify(expression - moved)):
+            if difference == 0:
+                return on_margin, m
+        return None
+
+    def raw(self, pairs: PairLogProbs, dtype: str = "float64", *, grad: bool = False) -> tuple[Any, PairLogProbs]:
+        """The loss's own return value, first of a tuple, and the inputs that it saw.
+
+        Raises:
+            LossFailed: it raised.
+        """
+        seen = self.inputs(pairs, dtype, grad=grad)
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                value = self.call(seen)
+            except Exception as error:
+                first = str(error).splitlines()[0] if str(error) else ""
+                raise LossFailed(f"raised {type(error).__name__}: {first}") from None
+        return (value[0] if isinstance(value, tuple | list) and len(value) else value), seen
+
+    def inputs(self, pairs: PairLogProbs, dtype: str = "float64", *, grad: bool = False) -> PairLogProbs:
+        """Fresh arrays or tensors of the wanted dtype."""
+        columns = [None if column is None else np.array(column, dtype=np.float64) for column in pairs]
+        if self.backend == "numpy":
+            return PairLogProbs(*(None if c is None else c.astype(dtype) for c in columns))
+        import torch
+
+        kind = getattr(torch, dtype)
+        made = [None if c is None else torch.tensor(c).to(kind) for c in columns]
+        if grad:
+            made = [t if t is None or i >= 4 else t.requires_grad_(True) for i, t in enumerate(made)]
+        return PairLogProbs(*made)
+
+    def values(self, pairs: PairLogProbs, dtype: str = "float64") -> np.ndarray:
+        """(N,) one loss per pair, float64; a reduced loss is called on one pair at a time.
+
+        Raises:
+            LossFailed: it raised, or did not return one number per pair.
+        """
+        n = len(np.atleast_1d(pairs.policy_chosen))
+        if self.reduction != "none":
+            return np.array([self._numbers(self.raw(one, dtype)[0], 1)[0] for one in singles(pairs)])
+        return self._numbers(self.raw(pairs, dtype)[0], n)
+
+    def gradients(self, pairs: PairLogProbs, dtype: str = "float64") -> np.ndarray:
+        """(N, 4) derivatives in policy_chosen, policy_rejected, ref_chosen, ref_rejected, by autograd or from the reading.
+
+        Raises:
+            LossFailed: it raised, or nothing can be differentiated.
+        """
+        if self.backend == "numpy":
+            return self._gradients_by_reading(pairs)
+        import torch
+
+        batches = [pairs] if self.reduction == "none" else singles(pairs)
+        rows = []
+        for batch in batches:
+            value, seen = self.raw(batch, dtype, grad=True)
+            if not isinstance(value, torch.Tensor) or not value.requires_grad:
+                raise LossFailed("returned a value without a gradient: it is detached from the policy's log-probabilities")
+            found = torch.autograd.grad(value.sum(), list(seen[:4]), allow_unused=True)
+            size = len(np.atleast_1d(batch.policy_chosen))
+            columns = [np.zeros(size) if g is None else g.detach().to(torch.float64).numpy().reshape(-1) for g in found]
+            rows.append(np.stack(columns, axis=-1))
+        return np.concatenate(rows)
+
+    def _gradients_by_reading(self, pairs: PairLogProbs) -> np.ndarray:
+        import sympy as sp
+
+        if self.reading.expression is None:
+            raise LossFailed(f"is opaque and not torch, so it has no gradient to look at ({self.reading.opaque})")
+        symbols = self.reading.symbols
+        slopes = sp.lambdify(symbols, [sp.diff(self.reading.expression, v) for v in symbols], "numpy", cse=True)
+        columns = [np.asarray(column, dtype=float) for column in pairs[:4]]
+        with np.errstate(all="ignore"):
+            return np.stack([np.broadcast_to(part, columns[0].shape) for part in slopes(*columns)], axis=-1)
+
+    def _numbers(self, value: Any, n: int) -> np.ndarray:
+        array = numeric(value)
+        if array is None:
+            raise LossFailed(f"returned {_described(value)}, expected {n} floating-point losses")
+        if array.size == n and (array.ndim <= 1 or n == 1):
+            return array.reshape(n)
+        raise LossFailed(f"returned shape {array.shape} for {n} pairs, expected ({n},)")
+
+    def __repr__(self) -> str:
+        return f"Subject({self.name}, {self.style}, {self.backend}, {self.reduction})"
+
+
+def singles(pairs: PairLogProbs) -> Iterable[PairLogProbs]:
+    """The pairs, one at a time."""
+    for k in range(len(np.atleast_1d(pairs.policy_chosen))):
+        yield PairLogProbs(*(None if column is None else np.atleast_1d(column)[k : k + 1] for column in pairs))
+
+
+def numeric(value: Any) -> np.ndarray | None:
+    """A float64 array, or None for anything that is not real floating-point numbers."""
+    if hasattr(value, "detach"):
+        if not value.dtype.is_floating_point:
+            return None
+        return np.asarray(value.detach().double().cpu().numpy())
+    if isinstance(value, bool | str) or value is None:
+        return None
+    array = np.asarray(value)
+    return array.astype(np.float64) if array.dtype.kind == "f" else None
+
+
+def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any = None, name: str | None = None) -> Subject:
+    """The loss, ready to be checked.
+
+    Args:
+        loss: a callable. One required argument takes PairLogProbs; four take policy and reference log-probabilities of chosen and
+            rejected, by the names that libraries use or in that order; two are reference-free.
+        style: `pairs`, `logps` or `logps-no-reference` where the signature does not tell.
+        has, lacks: declared properties; by default the loss's own attributes.
+        name: how it is shown.
+
+    Returns:
+        A Subject.
+
+    Raises:
+        ValueError: not callable, an ambiguous signature, or an unknown style.
+        LossFailed: it cannot be evaluated at all.
+    """
+    if not callable(loss):
+        raise ValueError(f"{loss!r} is not callable. Pass a function, a callable object or an nn.Module.")
+    if style is not None and style not in STYLES:
+        raise ValueError(f"style is {style!r}, expected one of {', '.join(STYLES)}.")
+    style, call = _adapt(loss, style)
+    shown = name or _name(loss)
+    declared = {
+        "has": frozenset(getattr(loss, "has", ()) if has is None else has),
+        "lacks": frozenset(getattr(loss, "lacks", ()) if lacks is None else lacks),
+    }
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        backend = _backend(call)
+    draft = Subject(shown, loss, call, style, backend, "none", **declared)
+    parameters, rebuild = _options(loss, style, declared)
+    return dataclasses.replace(
+        draft, reduction=_reduction(draft), parameters=parameters, rebuild=rebuild, printed=printed.getvalue()
+    )
+
+
+PROBE = PairLogProbs(
+    np.array([-1.0, -2.5, -0.75]), np.array([-2.0, -1.5, -3.0]), np.array([-1.5, -2.0, -1.0]), np.array([-1.25, -2.75, -2.0])
+)
+
+
+def _adapt(loss: Any, style: str | None) -> tuple[str, Callable[[PairLogProbs], Any]]:
+    takes = getattr(loss, "takes", None)
+    if style is None and takes is not None:
+        if takes is not PairLogProbs:
+            raise ValueError(f"{_name(loss)} takes {takes.__name__}; these checks speak of pair losses.")
+        style = "pairs"
+    try:
+        signature = inspect.signature(loss.forward if hasattr(loss, "forward") else loss)
+        required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind in (0, 1, 3)]
+    except (TypeError, ValueError):
+        required = []
+    names = {p.name.lower(): p for p in required}
+    mapping = {f: next((names[n].name for n in options if n in names), None) for f, options in _NAMES.items()}
+    found = [f for f in FIELDS if mapping[f]]
+    if style is None:
+        if len(required) == 1:
+            style = "pairs"
+        elif len(required) >= 4:
+            style = "logps"
+        elif len(required) == 2 and found == list(FIELDS[:2]):
+            style = "logps-no-reference"
+        else:
+            listed = ", ".join(p.name for p in required) or "no required argument"
+            raise ValueError(
+                f"{_name(loss)}({listed}) is ambiguous: one argument is read as PairLogProbs, four as log-probabilities. "
+                f"Pass style= one of {', '.join(STYLES)}."
+            )
+    if style == "pairs":
+        return style, loss
+    wanted = FIELDS if style == "logps" else FIELDS[:2]
+    if all(mapping[f] for f in wanted) and len(required) == len(wanted):
+        by_name = {f: str(mapping[f]) for f in wanted}
+        return style, lambda pairs: loss(**{by_name[f]: getattr(pairs, f) for f in wanted})
+    return style, lambda pairs: loss(*(getattr(pairs, f) for f in wanted))
+
+
+def _backend(call: Callable[[PairLogProbs], Any]) -> str:
+    import torch
+
+    reasons = []
+    for backend in ("torch", "numpy"):
+        columns = [torch.tensor(c) if backend == "torch" else c.copy() for c in PROBE[:4]]
+        try:
+            value = call(PairLogProbs(*columns))
+        except Exception as error:
+            reasons.append(f"on {backend} it raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            continue
+        value = value[0] if isinstance(value, tuple | list) and len(value) else value
+        if backend == "torch" and not isinstance(value, torch.Tensor) and isinstance(value, np.ndarray):
+            continue
+        return backend
+    raise LossFailed("; ".join(reasons))
+
+
+def _reduction(draft: Subject) -> str:
+    array = numeric(draft.raw(PROBE)[0])
+    if array is None or array.shape == (3,):
+        return "none"
+    if array.size != 1:
+        return "none"
+    one_by_one = np.array([numeric(draft.raw(one)[0]) for one in singles(PROBE)], dtype=float).reshape(-1)
+    whole = float(array.reshape(()))
+    return "sum" if abs(whole - one_by_one.sum()) < abs(whole - one_by_one.mean()) else "mean"
+
+
+def _options(loss: Any, style: str, declared: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The options of a dataclass, a partial or a function with defaults, and how to change one."""
+    if dataclasses.is_dataclass(loss) and not isinstance(loss, type):
+        options = {f.name: getattr(loss, f.name) for f in dataclasses.fields(loss) if f.init}
+
+        def replaced(name: str, value: Any) -> Subject:
+            return subject(dataclasses.replace(loss, **{name: value}), style=style, **declared)
+
+        return options, replaced
+    plain = loss.func if isinstance(loss, functools.partial) else loss
+    if inspect.isfunction(plain):
+        given = dict(loss.keywords) if isinstance(loss, functools.partial) else {}
+        defaults = {
+            p.name: given.get(p.name, p.default) for p in inspect.signature(plain).parameters.values() if p.default is not p.empty
+        }
+
+        def partial(name: str, value: Any) -> Subject:
+            return subject(functools.partial(plain, **{**given, name: value}), style=style, **declared)
+
+        return defaults, partial
+    return {}, None
+
+
+def _name(loss: Any) -> str:
+    if isinstance(loss, functools.partial):
+        return f"{_name(loss.func)}({', '.join(f'{k}={v!r}' for k, v in loss.keywords.items())})"
+    if inspect.isfunction(loss) or inspect.isbuiltin(loss) or inspect.ismethod(loss):
+        return loss.__name__
+    return repr(loss).splitlines()[0]
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, int | float | bool | str) or value is None:
+        return f"the Python {type(value).__name__} {value!r}"
+    dtype = getattr(value, "dtype", None)
+    return f"a {type(value).__name__}" + (f" of {dtype}" if dtype is not None else "")

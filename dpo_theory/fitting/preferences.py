@@ -1,0 +1,97 @@
+"""Preferences with names: counts of wins, ties and rankings over named items in named contexts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bandits.data import Comparisons, Rankings, Ties
+from bandits.door import Array
+
+__all__ = ["Preferences", "count_ties", "no_ties", "no_wins"]
+
+
+@dataclass(frozen=True, eq=False)
+class Preferences:
+    """What a file or table said, counted.
+
+    Args:
+        source: the name of the file, table or example.
+        contexts: X names.
+        items: names; an item belongs to the contexts whose rows mention it.
+        wins: Comparisons, one row per distinct (context, chosen, rejected), weight its count.
+        ties: Ties, one row per distinct (context, left, right), left < right, weight its count.
+        rankings: Rankings of one length each; with rankings there are no wins and no ties.
+        rows: how many rows were read.
+        notes: what a reader of the result must know about the reading, a sentence each.
+    """
+
+    source: str
+    contexts: tuple[str, ...]
+    items: tuple[str, ...]
+    wins: Comparisons
+    ties: Ties
+    rankings: tuple[Rankings, ...] = ()
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def observations(self) -> float:
+        """Comparisons or rankings, each with its weight."""
+        if self.rankings:
+            return float(sum(np.sum(block.weight) for block in self.rankings))
+        return float(self.wins.weight.sum() + self.ties.weight.sum())
+
+    def pooled(self) -> Preferences:
+        """The same preferences with every context merged into one."""
+        if len(self.contexts) <= 1:
+            return self
+        wins = self.wins._replace(context=np.zeros_like(self.wins.context)).aggregate()
+        ties = count_ties(self.ties._replace(context=np.zeros_like(self.ties.context)))
+        rankings = tuple(block._replace(context=np.zeros_like(block.context)) for block in self.rankings)
+        note = f"{len(self.contexts)} prompts were pooled."
+        return replace(
+            self, contexts=("all prompts",), wins=wins, ties=ties, rankings=rankings, notes=(*self.notes, note)
+        )
+
+    def only(self, keep: Array) -> Preferences:
+        """The preferences among the (context, item) marked True in `keep`, (X, items); rankings skip the others."""
+        wins, ties = self.wins, self.ties
+        kept = keep[wins.context, wins.chosen] & keep[wins.context, wins.rejected]
+        wins = Comparisons(*(None if column is None else column[kept] for column in wins))
+        kept = keep[ties.context, ties.left] & keep[ties.context, ties.right]
+        ties = Ties(*(column[kept] for column in ties))
+        rankings = tuple(piece for block in self.rankings for piece in _shortened(block, keep))
+        return replace(self, wins=wins, ties=ties, rankings=rankings)
+
+
+def no_wins() -> Comparisons:
+    """Comparisons without a row."""
+    none = np.zeros(0, dtype=np.int64)
+    return Comparisons(none, none, none, np.zeros(0), np.zeros(0))
+
+
+def no_ties() -> Ties:
+    """Ties without a row."""
+    none = np.zeros(0, dtype=np.int64)
+    return Ties(none, none, none, np.zeros(0))
+
+
+def count_ties(ties: Ties) -> Ties:
+    """One row per distinct (context, left, right) with left < right, its weight their sum."""
+    low, high = np.minimum(ties.left, ties.right), np.maximum(ties.left, ties.right)
+    counted = Comparisons(ties.context, low, high, ties.weight).aggregate()
+    return Ties(counted.context, counted.chosen, counted.rejected, counted.weight)
+
+
+def _shortened(block: Rankings, keep: Array) -> list[Rankings]:
+    """The rankings among kept items, by length; a ranking of fewer than two items says nothing."""
+    context, order, weight = block
+    kept = keep[context[:, None], order]
+    length = kept.sum(axis=1)
+    pieces = []
+    for size in np.unique(length[length >= 2]):
+        rows = length == size
+        pieces.append(Rankings(context[rows], order[rows][kept[rows]].reshape(-1, size), weight[rows]))
+    return pieces

@@ -1,0 +1,1 @@
+"""One report, rendered as text, JSON, JUnit XML, Markdown and HTML."""

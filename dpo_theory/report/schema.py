@@ -1,0 +1,118 @@
+"""One JSON Schema for everything that is printed as JSON. The field `schema` says which shape a document has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dpo_theory.evidence import SCHEMA as REPORT
+from dpo_theory.evidence import SCHEMA_VERSION, Verdict
+
+__all__ = ["CLAIM", "CLAIMS", "REPORT", "SCHEMA"]
+
+CLAIM = "dpo-theory/claim"
+CLAIMS = "dpo-theory/claims"
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_COUNT = {"type": "integer", "minimum": 0}
+_NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["nan", "inf", "-inf"]}], "description": "non-finite numbers are strings"}
+_VERDICT = {"enum": [verdict.value for verdict in Verdict]}
+_EXPECTED = {"enum": ["holds", "refuted"]}
+
+
+def _or_null(kind: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [kind, {"type": "null"}]}
+
+
+def _record(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _document(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return _record({"schema": {"const": name}, "schema_version": {"const": SCHEMA_VERSION}, **properties})
+
+
+_COUNTEREXAMPLE = _record(dict.fromkeys(("problem", "expected", "got", "because", "reproduce"), _TEXT))
+
+_EVIDENCE = _record(
+    {
+        "id": _TEXT,
+        "name": _TEXT,
+        "kind": _TEXT,
+        "statement": _TEXT,
+        "source": _TEXT,
+        "declared": _or_null({"enum": ["has", "lacks"]}),
+        "expected": _or_null(_EXPECTED),
+        "verdict": _VERDICT,
+        "failed": {"type": "boolean"},
+        "method": _TEXT,
+        "sizes": _TEXT,
+        "residual": _or_null(_NUMBER),
+        "tolerance": _or_null(_NUMBER),
+        "instances": _COUNT,
+        "seed": _or_null(_COUNT),
+        "counterexample": _or_null({"$ref": "#/$defs/counterexample"}),
+        "seconds": _NUMBER,
+        "reason": _TEXT,
+        "parts": {"type": "array", "items": {"$ref": "#/$defs/evidence"}},
+    }
+)
+
+_STEP = _record(
+    {"claim": _TEXT, "text": _TEXT, "latex": _TEXT, "why": _TEXT, "hypotheses": _TEXTS, "sizes": _TEXT, "relation": _TEXT}
+)
+
+_DOCUMENTS = {
+    REPORT: _document(
+        REPORT,
+        {
+            "subject": _TEXT,
+            "seed": _or_null(_COUNT),
+            "passed": {"type": "boolean"},
+            "ran": _COUNT,
+            "of": _COUNT,
+            "counts": {"type": "object", "propertyNames": _VERDICT, "additionalProperties": {"type": "integer", "minimum": 1}},
+            "seconds": _NUMBER,
+            "environment": {"type": "object", "additionalProperties": _TEXT},
+            "rows": {"type": "array", "items": {"$ref": "#/$defs/evidence"}},
+        },
+    ),
+    CLAIM: _document(
+        CLAIM,
+        {
+            "id": _TEXT,
+            "aliases": _TEXTS,
+            "name": _TEXT,
+            "statement": _TEXT,
+            "source": _TEXT,
+            "assumes": _TEXTS,
+            "expects": _EXPECTED,
+            "unproved": _TEXT,
+            "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+            "stopped": _TEXT,
+            "report": {"$ref": f"#/$defs/{REPORT.replace('/', '-')}"},
+        },
+    ),
+    CLAIMS: _document(
+        CLAIMS, {"claims": {"type": "array", "items": _record({"id": _TEXT, "aliases": _TEXTS, "name": _TEXT})}}
+    ),
+}
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": f"urn:dpo-theory:schema:{SCHEMA_VERSION}",
+    "title": "What dpo-theory prints as JSON",
+    "type": "object",
+    "required": ["schema", "schema_version"],
+    "properties": {"schema": {"enum": list(_DOCUMENTS)}},
+    "allOf": [
+        {"if": {"properties": {"schema": {"const": name}}}, "then": {"$ref": f"#/$defs/{name.replace('/', '-')}"}}
+        for name in _DOCUMENTS
+    ],
+    "$defs": {
+        "counterexample": _COUNTEREXAMPLE,
+        "evidence": _EVIDENCE,
+        "step": _STEP,
+        **{name.replace("/", "-"): document for name, document in _DOCUMENTS.items()},
+    },
+}
