@@ -103,17 +103,17 @@ class PairLogProbs(NamedTuple):
     @property
     def chosen_log_ratio(self) -> Any:
         """(N,) log pi(y_w|x) / pi_ref(y_w|x), nats."""
-        return self.policy_chosen - self.ref_chosen
+        return _difference("policy_chosen", self.policy_chosen, "ref_chosen", self.ref_chosen)
 
     @property
     def rejected_log_ratio(self) -> Any:
         """(N,) log pi(y_l|x) / pi_ref(y_l|x), nats."""
-        return self.policy_rejected - self.ref_rejected
+        return _difference("policy_rejected", self.policy_rejected, "ref_rejected", self.ref_rejected)
 
     @property
     def margin(self) -> Any:
         """(N,) chosen minus rejected log-ratio, nats; beta * margin is the scaled margin z."""
-        return self.chosen_log_ratio - self.rejected_log_ratio
+        return _difference("chosen", self.chosen_log_ratio, "rejected", self.rejected_log_ratio)
 
 
 class LabelledLogProbs(NamedTuple):
@@ -134,4 +134,14 @@ class RankedLogProbs(NamedTuple):
     @property
     def log_ratio(self) -> Any:
         """(N, K) log pi / pi_ref, nats."""
-        return self.policy - self.ref
+        return _difference("policy", self.policy, "ref", self.ref)
+
+
+def _difference(left_name: str, left: Any, right_name: str, right: Any) -> Any:
+    """left - right, where (N, 1) against (N,) is refused instead of becoming (N, N)."""
+    shapes = tuple(getattr(left, "shape", ())), tuple(getattr(right, "shape", ()))
+    if all(shapes) and shapes[0] != shapes[1]:
+        raise ValueError(
+            f"shapes do not match: {left_name} {shapes[0]}, {right_name} {shapes[1]}. Give every log-probability the shape (N,)."
+        )
+    return left - right

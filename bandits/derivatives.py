@@ -105,7 +105,7 @@ def _by_torch(loss: Loss, seen: Seen, columns: Array, put: Callable, order: int)
     import torch
 
     n, k = columns.shape
-    leaf = torch.from_numpy(np.array(columns, dtype=np.float64, order="C")).requires_grad_(order > 0)
+    leaf = torch.from_numpy(np.array(columns, dtype=np.float64, order="C")).requires_grad_()
     fixed = type(seen)(*(None if part is None else torch.as_tensor(np.asarray(part, float)) for part in seen))
     with torch.enable_grad():
         value = loss(put(fixed, leaf))

@@ -10,7 +10,8 @@ __all__ = ["Jet"]
 
 
 def _expit(x):
-    return np.exp(-np.logaddexp(0.0, -x))
+    shrunk = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, shrunk) / (1.0 + shrunk)
 
 
 # ufunc name: x -> (f, f', f'')
@@ -158,5 +159,11 @@ def _binary(name: str, left: Jet, right: Jet) -> Jet:
         return Jet._choose(np.asarray(pick), left, right)
     if name == "logaddexp":
         gap = left - right
-        return right + gap._chain(np.logaddexp(0.0, gap.value), _expit(gap.value), _expit(gap.value) * _expit(-gap.value))
+        first, second = _expit(gap.value), _expit(-gap.value)
+        smooth = gap._chain(np.zeros_like(gap.value), np.zeros_like(gap.value), first * second)
+        return Jet(
+            np.logaddexp(left.value, right.value),
+            first[..., None] * left.gradient + second[..., None] * right.gradient,
+            first[..., None, None] * left.hessian + second[..., None, None] * right.hessian + smooth.hessian,
+        )
     raise TypeError(f"numpy.{name} is not known to second-order jets")

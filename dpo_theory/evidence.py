@@ -268,8 +268,11 @@ def environment() -> dict[str, str]:
     """Versions that a number may depend on, without importing anything."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
-    for package in ("dpo-theory", "numpy", "scipy", "sympy", "torch", "mpmath", "python-flint", "hypothesis"):
+    from dpo_theory._version import __version__
+
+    found = {"dpo-theory": __version__, "python": platform.python_version()}
+    found |= {"platform": platform.platform(), "machine": platform.machine()}
+    for package in ("numpy", "scipy", "sympy", "torch", "mpmath", "python-flint", "hypothesis"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

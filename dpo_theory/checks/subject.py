@@ -72,6 +72,11 @@ class Subject:
     printed: str = ""
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """The fields that every call supplies: log-probabilities, and lengths."""
+        return FIELDS + OPTIONAL
+
+    @property
     def batch_coupled(self) -> bool:
         """The loss declares that pairs of a batch see each other."""
         return "batch-coupled" in self.has
@@ -283,7 +288,7 @@ def _backend(call: Callable[[PairLogProbs], Any]) -> str:
 
     reasons = []
     for backend in ("torch", "numpy"):
-        columns = [torch.tensor(c) if backend == "torch" else c.copy() for c in PROBE[:4]]
+        columns = [torch.tensor(c, requires_grad=True) if backend == "torch" else c.copy() for c in PROBE[:4]]
         try:
             value = call(PairLogProbs(*columns))
         except Exception as error:

@@ -15,10 +15,10 @@ import sympy as sp
 from bandits.data import PairLogProbs
 from dpo_theory import optimal, preferences
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
-from dpo_theory.claims.letters import beta, expectation, i, j, k, log_policy, log_ref, reward, sums_to_one, t
-from dpo_theory.claims.pairs import pair
+from dpo_theory.claims.letters import beta, i, j, k, log_ref, reward, sums_to_one
+from dpo_theory.claims.pairs import compared, every_pair, pair, random_log_policy
 from dpo_theory.losses import dpo
-from dpo_theory.proof import Step, row
+from dpo_theory.proof import Row, Step
 
 
 def derive():
@@ -38,14 +38,29 @@ def derive():
         "eq. 4",
         names=names,
     )
-    unseen = row("u") * t
-    loss = dpo.DPO(beta)(pair(best, i, j)) + 0 * expectation(log_policy, unseen)
-    yield Step("(a) a comparison elsewhere has no slope in the logits of this prompt", sp.diff(loss, t), 0, "it sees one prompt")
+    logits = sp.IndexedBase("l", real=True)
+    score = Row(lambda index: logits[1, index])
+    loss = dpo.DPO(beta)(pair(score - sp.log(score.each(sp.exp).sum()), i, j))
+    yield Step("(a) a comparison on prompt 1 has no slope in the logits of prompt 2", sp.diff(loss, logits[2, k]), 0, "one prompt")
     shift = sp.Symbol("c", real=True)
     unmoved = optimal.optimal_log_policy(log_ref * 0 + shift, log_ref, beta)
     yield Step(
         "(a) RLHF on a constant reward returns pi_ref", unmoved[k], log_ref[k], "eq. 4", facts=(sums_to_one(log_ref),)
     )
+
+
+def certify(bandit, rng):
+    seen = every_pair(bandit)
+    seen = seen._replace(**{name: column[seen.context == 0] for name, column in zip(seen._fields[:3], seen[:3], strict=True)})
+    first, other = random_log_policy(bandit, rng), random_log_policy(bandit, rng)
+    elsewhere = np.concatenate([first[:1], other[1:]])
+    losses = [dpo.DPO(bandit.beta)(compared(policy, bandit, seen)) for policy in (first, elsewhere)]
+    yield Measured("(a) loss on prompt 1, before and after every other prompt changes", *losses, tolerance=0.0)
+    flat = np.where(np.isfinite(bandit.reward), 0.7, bandit.reward)
+    flat_ref = np.where(np.isfinite(flat), bandit.log_ref, -np.inf)
+    flat_ref = flat_ref - np.logaddexp.reduce(flat_ref, axis=-1, keepdims=True)
+    unmoved = np.exp(optimal.optimal_log_policy(flat, bandit.log_ref, bandit.beta))
+    yield Measured("(a) RLHF on a constant reward", unmoved, np.exp(flat_ref))
 
 
 def _problem(rng, beta, prompts=4, answers=3, features=2):
@@ -54,7 +69,7 @@ def _problem(rng, beta, prompts=4, answers=3, features=2):
     log_ref = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
     labelled = [(x, chosen, rejected) for x in range(prompts - 2) for chosen in range(answers) for rejected in range(answers)]
     chosen = np.array([row for row in labelled if row[1] != row[2]])
-    return phi, log_ref, chosen, rng.uniform(0.1, 1.0, size=len(chosen))
+    return phi, log_ref, chosen, rng.uniform(0.1, 1.0, size=len(chosen)) ** 3
 
 
 def _fit(loss, size):
@@ -130,7 +145,7 @@ def other_features():
 
 
 def other_ridge():
-    return _differs(_witness(ridge=0.05), "ridge 0.05 for DPO and 0.5 for the reward model", "the two losses have two minimisers")
+    return _differs(_witness(ridge=5.0), "ridge 5 for DPO and 0.5 for the reward model", "the two losses have two minimisers")
 
 
 def other_start():
@@ -156,6 +171,7 @@ CLAIM = Claim(
         "(a) DPO starts at pi_ref",
     ),
     derive=derive,
+    certify=certify,
     search=search,
     edges={
         "log pi_ref is an offset of the policy class": no_offset,

@@ -2,10 +2,11 @@ r"""Optimal policy of the KL-regularised bandit.
 
     pi*(y|x) = pi_ref(y|x) exp(r(x, y) / beta) / Z(x)    is the unique maximiser of    J(pi) = E_pi[r] - beta KL(pi || pi_ref),
 
-and J(pi*) = beta log Z(x).
+and J(pi*) = beta log Z(x), for beta > 0, finitely many answers, r < inf and finite on some answer with pi_ref > 0. The maximum of the
+mean over prompts is this one at every prompt with rho(x) > 0.
 
-Why: J(pi*) - J(pi) = beta KL(pi || pi*) for every pi << pi_ref, and KL >= 0 with equality only at pi* (claim D03b).
-The gap identity alone does not notice a missing normaliser, so pi* is also shown to sum to 1.
+Why: J(pi*) - J(pi) = beta KL(pi || pi*) = beta sum pi_i g(log pi*_i / pi_i) with g(u) = e^u - 1 - u >= 0, zero only at u = 0 (claim
+D03b), for every pi << pi_ref. The gap identity alone does not notice a missing normaliser, so pi* is also shown to sum to 1.
 """
 
 import numpy as np
@@ -42,6 +43,14 @@ def derive():
         optimal.objective(best, reward, log_ref, beta) - optimal.objective(log_policy, reward, log_ref, beta),
         beta * expectation(log_policy, log_policy - best),
         "every policy's loss against pi* is a KL divergence",
+        facts=(sums_to_one(log_policy),),
+        names=names,
+    )
+    yield Step(
+        "the gap is a mean of g(u) = e^u - 1 - u",
+        optimal.objective(best, reward, log_ref, beta) - optimal.objective(log_policy, reward, log_ref, beta),
+        beta * expectation(log_policy, (best - log_policy).each(lambda u: sp.exp(u) - 1 - u)),
+        "sum pi* = sum pi = 1; g > 0 away from 0",
         facts=(sums_to_one(log_policy),),
         names=names,
     )
@@ -109,14 +118,62 @@ def no_price():
     )
 
 
+def infinitely_many_answers():
+    values = [
+        0.5 * optimal.log_partition(np.arange(m), np.log(np.array([0.5 ** min(y, m - 1) for y in range(1, m + 1)])), 0.5)
+        for m in (10, 100, 1000)
+    ]
+    return breaks(
+        values[0] < values[1] - 10 < values[2] - 100,
+        problem="ref_y = 2^-(y+1), r_y = y, y = 0, 1, 2, ..., beta = 1/2, the tail put on the last of m answers",
+        expected="J(pi*) = beta log Z is a number",
+        got=f"beta log Z = {[round(float(value), 3) for value in values]} for m = 10, 100, 1000",
+        because="Z is infinite and no policy is optimal (claim D04d)",
+    )
+
+
+def infinite_reward():
+    try:
+        optimal.optimal_log_policy([[np.inf, 0.0]], np.log([[0.5, 0.5]]), 1.0)
+    except ValueError as error:
+        growing = [float(optimal.log_partition([[r, 0.0]], np.log([[0.5, 0.5]]), 1.0)[0]) for r in (1e2, 1e4, 1e6)]
+        return breaks(
+            growing[0] < growing[1] < growing[2],
+            problem="ref = (1/2, 1/2), r = (inf, 0), beta = 1",
+            expected="a finite optimal value",
+            got=f"refused: {error}; the value at r_1 = 1e2, 1e4, 1e6 is {growing}",
+            because="every policy that takes the first action has value inf, so none is the unique optimum",
+        )
+    return None
+
+
+def unseen_prompt():
+    bandit = TabularBandit([1.0, 0.0], [[1.0, 0.0], [1.0, 0.0]], np.log([[0.5, 0.5]] * 2), 1.0)
+    best = optimal.optimal_log_policy(bandit.reward, bandit.log_ref, bandit.beta)
+    other = np.vstack([best[0], bandit.log_ref[1]])
+    return breaks(
+        bandit.value(best) == bandit.value(other) and not np.allclose(best, other),
+        problem="two prompts, rho = (1, 0)",
+        expected="one maximiser",
+        got=f"pi* and another policy at the second prompt both have value {bandit.value(best):.6g}",
+        because="a prompt that is never drawn does not count",
+    )
+
+
 CLAIM = Claim(
     id="D04",
     aliases=("eq4", "optimal-policy"),
     statement=__doc__,
     source=Source(PAPER, "eq. 4, App. A.1 eqs. 11-15"),
-    assumes=("beta > 0", "pi_ref(y|x) > 0"),
+    assumes=("beta > 0", "pi_ref(y|x) > 0", "r < inf", "rho(x) > 0", "finitely many answers"),
     derive=derive,
     certify=certify,
     search=search,
-    edges={"beta > 0": no_price, "pi_ref(y|x) > 0": unsupported_best_action},
+    edges={
+        "beta > 0": no_price,
+        "pi_ref(y|x) > 0": unsupported_best_action,
+        "r < inf": infinite_reward,
+        "rho(x) > 0": unseen_prompt,
+        "finitely many answers": infinitely_many_answers,
+    },
 )

@@ -10,12 +10,25 @@ import sympy as sp
 from bandits.data import Comparisons, PairLogProbs
 from bandits.problem import TabularBandit
 from dpo_theory.claims.letters import log_ref
+from dpo_theory.losses import dpo
 from dpo_theory.proof import Row, row
 
-__all__ = ["N", "batch", "compared", "every_pair", "pair", "random_log_policy", "weights"]
+__all__ = [
+    "N",
+    "batch",
+    "compared",
+    "every_pair",
+    "h_chosen",
+    "h_rejected",
+    "pair",
+    "random_log_policy",
+    "slope_in_chosen",
+    "weights",
+]
 
 N = sp.Symbol("N", integer=True, positive=True)
 weights: Row = row("m", N)
+h_chosen, h_rejected = sp.symbols("h_w h_l", real=True)
 
 
 def batch() -> PairLogProbs:
@@ -26,6 +39,12 @@ def batch() -> PairLogProbs:
 def pair(log_policy: Row, chosen: Any, rejected: Any) -> PairLogProbs:
     """One comparison of two entries of a policy over n answers."""
     return PairLogProbs(log_policy[chosen], log_policy[rejected], log_ref[chosen], log_ref[rejected])
+
+
+def slope_in_chosen(price: Any) -> Any:
+    """dL / d log pi(y_w|x) of one comparison with log-ratios h_w and h_l, differentiated from the loss that runs."""
+    loss = dpo.DPO(price)(PairLogProbs(h_chosen, h_rejected, sp.S.Zero, sp.S.Zero))
+    return sp.diff(loss, h_chosen)
 
 
 def every_pair(bandit: TabularBandit) -> Comparisons:

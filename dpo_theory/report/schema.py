@@ -93,9 +93,7 @@ _DOCUMENTS = {
             "report": {"$ref": f"#/$defs/{REPORT.replace('/', '-')}"},
         },
     ),
-    CLAIMS: _document(
-        CLAIMS, {"claims": {"type": "array", "items": _record({"id": _TEXT, "aliases": _TEXTS, "name": _TEXT})}}
-    ),
+    CLAIMS: _document(CLAIMS, {"claims": {"type": "array", "items": _record({"id": _TEXT, "aliases": _TEXTS, "name": _TEXT})}}),
 }
 
 SCHEMA: dict[str, Any] = {

@@ -1,0 +1,39 @@
+"""The order of the batch does not matter.
+
+Permuting the pairs permutes the losses; a mean or a sum does not change.
+"""
+
+import numpy as np
+
+from dpo_theory.checks.batches import small, take, wide
+from dpo_theory.checks.check import Check, holds, refuted
+from dpo_theory.checks.subject import numeric
+from dpo_theory.checks.witness import witness
+
+TOLERANCE = 1e-11
+
+
+def run(subject, rng):
+    worst, seen = 0.0, 0
+    for pairs in (take(small(), [0, 5, 40]), take(small(), slice(None)), wide(rng, 65)):
+        order = rng.permutation(len(pairs.policy_chosen))
+        before, after = numeric(subject.raw(pairs)[0]), numeric(subject.raw(take(pairs, order))[0])
+        expected = before[order] if subject.reduction == "none" and before.ndim == 1 and not subject.batch_coupled else before
+        if subject.batch_coupled and before.ndim == 1:
+            expected, after = np.sort(before), np.sort(after)  # a coupled loss may name its pairs anew
+        error = np.abs(after - expected) / np.maximum(1.0, np.abs(expected))
+        worst, seen = max(worst, float(np.max(error))), seen + len(order)
+        if not np.max(error) <= TOLERANCE:
+            because = "the loss depends on the place of a pair in its batch"
+            return refuted(witness(subject, take(pairs, order), expected, after, because), residual=worst, instances=seen)
+    return holds(seen, worst, TOLERANCE, method="permuted batches")
+
+
+CHECK = Check(
+    code="C04",
+    name="batch-order",
+    statement=__doc__,
+    kind="contract",
+    run=run,
+    remedy="do not index the batch by position",
+)

@@ -1,0 +1,49 @@
+"""The reference may be detached, the policy may not.
+
+With a reference that carries no gradient the loss still works, and the policy's gradient is the same as with one that does; it
+is zero in no column that the value depends on.
+"""
+
+import numpy as np
+
+from dpo_theory.checks.batches import take, wide
+from dpo_theory.checks.check import Check, holds, not_applicable, refuted
+from dpo_theory.checks.subject import LossFailed
+from dpo_theory.checks.witness import witness
+
+
+def run(subject, rng):
+    if subject.backend != "torch" or subject.style == "logps-no-reference":
+        return not_applicable("there is no graph, or no reference")
+    import torch
+
+    pairs = wide(rng, 64)
+    both = subject.gradients(pairs)[:, :2]
+    columns = subject.inputs(pairs)
+    policy = [columns[0].requires_grad_(True), columns[1].requires_grad_(True)]
+    try:
+        value = subject.call(columns._replace(policy_chosen=policy[0], policy_rejected=policy[1]))
+    except Exception as error:
+        raise LossFailed(f"raised {type(error).__name__} with a reference that carries no gradient: {error}") from None
+    value = value[0] if isinstance(value, tuple | list) else value
+    if not value.requires_grad:
+        raise LossFailed("has no gradient in the policy when the reference carries none")
+    count = len(both) if subject.reduction == "mean" else 1
+    found = torch.autograd.grad(value.sum() * count, policy, allow_unused=True)
+    alone = np.stack([np.zeros(len(both)) if g is None else g.numpy() for g in found], axis=-1)
+    error = np.abs(alone - both) / np.maximum(1.0, np.abs(both))
+    if not np.max(error) <= 1e-10:
+        k = int(np.flatnonzero(~(error <= 1e-10).all(axis=-1))[0])
+        because = "the policy's gradient depends on whether the reference carries one"
+        return refuted(witness(subject, take(pairs, slice(k, k + 1)), both[k], alone[k], because))
+    return holds(len(both), float(np.max(error)), 1e-10, method="reference with and without a graph")
+
+
+CHECK = Check(
+    code="C10",
+    name="reference-detached",
+    statement=__doc__,
+    kind="contract",
+    run=run,
+    remedy="detach the reference, never the policy",
+)

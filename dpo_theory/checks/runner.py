@@ -1,0 +1,154 @@
+"""Runs the checks on one loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dpo_theory.checks import registry
+from dpo_theory.checks.check import Check, Finding
+from dpo_theory.checks.limit import TimeLimit, time_limit
+from dpo_theory.checks.subject import LossFailed, Subject
+from dpo_theory.checks.subject import subject as make_subject
+from dpo_theory.evidence import Evidence, Report, Verdict
+
+__all__ = ["check_loss", "run_check"]
+
+SECONDS = 10.0
+
+
+def check_loss(
+    loss: Callable[..., Any],
+    *,
+    spec: Callable[..., Any] | None = None,
+    has: Iterable[str] | None = None,
+    lacks: Iterable[str] | None = None,
+    only: Iterable[str] | None = None,
+    seed: int = 0,
+    deep: bool = False,
+    style: str | None = None,
+    seconds: float = SECONDS,
+    on_row: Callable[[Evidence, int, int], None] | None = None,
+) -> Report:
+    """Check a preference loss: what it owes, and what it does.
+
+    Args:
+        loss: PairLogProbs -> (N,), or f(policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps) in
+            torch or NumPy; per-pair losses, their mean or sum, or a tuple that starts with them.
+        spec: a loss that this one is meant to implement: value, gradient and every declared property must agree.
+        has: properties declared present; default what the loss or the spec declares.
+        lacks: properties declared absent; likewise.
+        only: names of the checks to run; default all.
+        seed: the seed of all randomness.
+        deep: also the slow checks.
+        style: `pairs`, `logps` or `logps-no-reference`, where the signature does not tell.
+        seconds: time limit of one check.
+        on_row: called with (evidence, how many are done, how many there are).
+
+    Returns:
+        A Report that fails when the contract is refuted, a declared property is refuted, or one declared absent holds.
+
+    Raises:
+        ValueError: not a callable, an ambiguous signature, or a name that is no check.
+
+    >>> from dpo_theory.losses.dpo import DPO
+    >>> check_loss(DPO(beta=0.3), only=["margin-only"]).verdicts["margin-only"].value
+    'PROVED'
+    """
+    started = time.perf_counter()
+    source = loss if spec is None else spec
+    declared_has = frozenset(getattr(source, "has", ()) if has is None else has)
+    declared_lacks = frozenset(getattr(source, "lacks", ()) if lacks is None else lacks)
+    registry.require(declared_has | declared_lacks, "property")
+    both = declared_has & declared_lacks
+    if both:
+        raise ValueError(f"{', '.join(sorted(both))}: declared both present and absent.")
+    chosen = registry.names() if only is None else tuple(only)
+    registry.require(chosen)
+    checks = [check for check in map(registry.load, chosen) if deep or not check.slow or only is not None]
+    rows: list[Evidence] = []
+    try:
+        with time_limit(seconds):
+            subject: Subject | None = make_subject(loss, style=style, has=declared_has, lacks=declared_lacks)
+        failure = ""
+    except (LossFailed, TimeLimit) as error:
+        subject, failure = None, f"the loss cannot be evaluated: {error}"
+    name = subject.name if subject is not None else getattr(loss, "__name__", repr(loss).splitlines()[0])
+    total = len(checks) + (2 if spec is not None else 0)
+    for check in checks:
+        rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, failure if not rows else "", bool(failure)))
+        if on_row is not None:
+            on_row(rows[-1], len(rows), total)
+    if spec is not None and subject is not None:
+        from dpo_theory.checks import specification
+
+        for check in specification.checks(spec):
+            rows.append(run_check(check, subject, frozenset(), frozenset(), seed, seconds))
+            if on_row is not None:
+                on_row(rows[-1], len(rows), total)
+    of = total if subject is not None or spec is None else len(checks)
+    return Report(name, tuple(rows), of, seed, time.perf_counter() - started)
+
+
+def run_check(
+    check: Check,
+    subject: Subject | None,
+    has: frozenset[str],
+    lacks: frozenset[str],
+    seed: int = 0,
+    seconds: float = SECONDS,
+    failure: str = "",
+    dead: bool = False,
+) -> Evidence:
+    """The evidence of one check on one loss.
+
+    Args:
+        check: the check.
+        subject: the loss; None where it cannot be evaluated.
+        has, lacks: declared properties.
+        seed: the seed of all randomness.
+        seconds: time limit.
+        failure: why the loss cannot be evaluated, said once.
+        dead: it cannot be evaluated.
+    """
+    began = time.perf_counter()
+    rng = np.random.default_rng([seed, int(check.code[1:])])
+    if failure:
+        finding = Finding(Verdict.REFUTED, reason=failure)
+    elif dead or subject is None:
+        finding = Finding(Verdict.SKIPPED, reason="the loss cannot be evaluated")
+    else:
+        try:
+            with time_limit(seconds), np.errstate(all="ignore"):
+                finding = check.run(subject, rng)
+        except LossFailed as error:
+            verdict = Verdict.REFUTED if check.kind == "contract" else Verdict.UNDECIDED
+            finding = Finding(verdict, reason=f"the loss {error}")
+        except TimeLimit as error:
+            finding = Finding(Verdict.UNDECIDED, reason=str(error))
+    declared = "has" if check.name in has else "lacks" if check.name in lacks else None
+    expected = "holds" if check.kind == "contract" or declared == "has" else "refuted" if declared == "lacks" else None
+    failed = (expected == "holds" and finding.verdict == Verdict.REFUTED) or (expected == "refuted" and finding.verdict.holds)
+    statement = check.statement.strip()
+    return Evidence(
+        id=check.name,
+        name=statement.splitlines()[0].rstrip("."),
+        kind=check.kind,
+        statement=statement,
+        source="",
+        declared=declared,
+        expected=expected,
+        verdict=finding.verdict,
+        failed=failed,
+        method=finding.method,
+        residual=finding.residual,
+        tolerance=finding.tolerance,
+        instances=finding.instances,
+        seed=seed,
+        counterexample=finding.counterexample,
+        seconds=time.perf_counter() - began,
+        reason=finding.reason or (check.remedy if finding.verdict == Verdict.REFUTED and failed else ""),
+    )

@@ -1,0 +1,66 @@
+"""A counterexample on pairs, as code that can be pasted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from bandits.data import PairLogProbs
+from dpo_theory.checks.subject import Subject
+from dpo_theory.evidence import Counterexample
+
+__all__ = ["pair_text", "witness"]
+
+
+def pair_text(pairs: PairLogProbs) -> str:
+    """The pairs as a Python expression."""
+    given = {name: column for name, column in pairs._asdict().items() if column is not None}
+    columns = ", ".join(f"{name}={_column(column)}" for name, column in given.items())
+    return f"PairLogProbs({columns})"
+
+
+def witness(subject: Subject, pairs: PairLogProbs, expected: Any, got: Any, because: str, show: str = "loss(pairs)") -> Counterexample:
+    """A Counterexample whose code rebuilds the loss where that is possible, and says so where it is not.
+
+    Args:
+        subject: the loss.
+        pairs: the pairs that show it; few.
+        expected, got: numbers or words.
+        because: the likely cause, and the remedy.
+        show: the expression to print, in `loss` and `pairs`.
+    """
+    kind = "torch.tensor" if subject.backend == "torch" else "np.array"
+    lines = ["import numpy as np", *(["import torch"] if subject.backend == "torch" else []), "from bandits.data import PairLogProbs"]
+    lines += _rebuilt(subject)
+    given = {name: column for name, column in pairs._asdict().items() if column is not None}
+    if subject.style != "pairs":
+        given = {name: given[name] for name in list(given)[:4]}
+    columns = ", ".join(f"{name}={kind}({_column(column)})" for name, column in given.items())
+    lines += [f"pairs = PairLogProbs({columns})", f"print({show})"]
+    return Counterexample(pair_text(pairs), _number(expected), _number(got), because, "\n".join(lines))
+
+
+def _rebuilt(subject: Subject) -> list[str]:
+    loss = subject.loss
+    if dataclasses.is_dataclass(loss) and type(loss).__module__.startswith("dpo_theory.losses"):
+        return [f"from {type(loss).__module__} import {type(loss).__name__}", f"loss = {loss!r}"]
+    module, name = getattr(loss, "__module__", None), getattr(loss, "__qualname__", None)
+    if module and name and "<" not in name and module not in ("__main__", "builtins"):
+        lines = [f"from {module} import {name.split('.')[0]} as checked"]
+    else:
+        lines = [f"checked = ...  # {subject.name}"]
+    order = {"pairs": "pairs", "logps": "*pairs[:4]", "logps-no-reference": "*pairs[:2]"}[subject.style]
+    return [*lines, f"loss = lambda pairs: checked({order})"]
+
+
+def _column(column: Any) -> str:
+    return "[" + ", ".join(f"{float(v):.12g}" for v in np.atleast_1d(column)) + "]"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    array = np.asarray(value, dtype=float)
+    return f"{float(array):.12g}" if array.ndim == 0 else _column(array)
