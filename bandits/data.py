@@ -139,7 +139,7 @@ class RankedLogProbs(NamedTuple):
 
 def _difference(left_name: str, left: Any, right_name: str, right: Any) -> Any:
     """left - right, where (N, 1) against (N,) is refused instead of becoming (N, N)."""
-    shapes = tuple(getattr(left, "shape", ())), tuple(getattr(right, "shape", ()))
+    shapes = tuple(tuple(side.shape) if hasattr(side, "dtype") else () for side in (left, right))
     if all(shapes) and shapes[0] != shapes[1]:
         raise ValueError(
             f"shapes do not match: {left_name} {shapes[0]}, {right_name} {shapes[1]}. Give every log-probability the shape (N,)."

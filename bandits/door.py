@@ -35,16 +35,22 @@ def as_numpy(name: str, value: Any) -> Array:
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
-        value = value.detach().to("cpu", torch.float64).numpy()
+        if value.dtype.is_complex or value.dtype == torch.bool:
+            raise _not_real(name, value.dtype)
+        return value.detach().to("cpu", torch.float64).numpy()
     try:
         array = np.asarray(value)
     except ValueError as error:  # ragged nesting
         raise ValueError(f"{name} is not a rectangular array: {error}. Give every row the same length.") from None
+    except RuntimeError as error:  # a list of tensors that require gradients
+        raise ValueError(f"{name} is a {type(value).__name__} of tensors: {error} Join them with torch.stack.") from None
     if array.dtype.kind not in "iuf":
-        raise ValueError(
-            f"{name} has dtype {array.dtype}, expected real numbers. Convert it with numpy.asarray({name}, dtype=float)."
-        )
+        raise _not_real(name, array.dtype)
     return array.astype(np.float64, copy=False)
+
+
+def _not_real(name: str, dtype: Any) -> ValueError:
+    return ValueError(f"{name} has dtype {dtype}, expected real numbers. Convert it to floats.")
 
 
 def row_name(index: tuple[int, ...]) -> str:

@@ -122,7 +122,9 @@ class TabularBandit:
         taken = log_policy > -np.inf
         with np.errstate(invalid="ignore"):
             gain = self.reward - self.beta * (log_policy - self.log_ref)
-        return np.asarray(np.sum(np.exp(log_policy) * np.where(taken, gain, 0.0), axis=-1))
+        infinite = taken & np.isinf(gain)  # the probability may have underflown to 0, which it is not
+        terms = np.exp(log_policy) * np.where(taken & ~infinite, gain, 0.0)
+        return np.asarray(np.sum(np.where(infinite, gain, terms), axis=-1))
 
     def replace(self, **changes: Any) -> TabularBandit:
         """The same problem with some fields changed."""

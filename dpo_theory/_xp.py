@@ -1,20 +1,24 @@
 """One formula, three readings: NumPy arrays give numbers, torch tensors gradients, SymPy symbols the theorem.
 
 `namespace(*values)` is the backend that the values belong to. Every backend has the same few stable primitives; a value of
-another kind joins by carrying `__dpo_namespace__`, as the symbolic rows of `dpo_theory.proof` do. Reductions run over the last axis.
+another kind joins by carrying `__dpo_namespace__`, as the symbolic rows of `dpo_theory.proof` do. Reductions run over the last
+axis.
 """
 
 from __future__ import annotations
 
 import sys
+from numbers import Rational
 from typing import Any
 
 import numpy as np
 
 __all__ = [
+    "arrays",
     "exp",
     "expect",
     "is_symbolic",
+    "largest",
     "log_sigmoid",
     "logsumexp",
     "namespace",
@@ -23,6 +27,9 @@ __all__ = [
     "tail_logsumexp",
     "total",
 ]
+
+
+_NUMBERS = (int, float)  # they take the dtype of the array they meet; NumPy's own scalars do not
 
 
 class NumPy:
@@ -60,11 +67,14 @@ class NumPy:
 
     @staticmethod
     def expect(log_probs: Any, values: Any) -> Any:
-        return np.sum(np.exp(log_probs) * np.where(np.isneginf(log_probs), 0.0, values), axis=-1)
+        taken = ~np.isneginf(log_probs)
+        infinite = taken & np.isinf(values)  # e^{log_probs} may have underflown to 0, which it is not
+        terms = np.exp(log_probs) * np.where(taken & ~infinite, values, 0.0)
+        return np.sum(np.where(infinite, values, terms), axis=-1)
 
 
 class Torch:
-    """Tensors on any device; every primitive has exact first and second derivatives."""
+    """Tensors on any device; every primitive has first and second derivatives that are finite and right to rounding of 1."""
 
     symbolic = False
 
@@ -106,9 +116,11 @@ class Torch:
     def expect(log_probs: Any, values: Any) -> Any:
         import torch
 
-        supported = log_probs > -torch.inf
-        weight = torch.exp(torch.where(supported, log_probs, 0.0))
-        return (torch.where(supported, weight, 0.0) * torch.where(supported, values, 0.0)).sum(-1)
+        taken = ~torch.isneginf(log_probs)
+        infinite = taken & torch.isinf(values)
+        weight = torch.where(taken, torch.exp(torch.where(taken, log_probs, 0.0)), 0.0)
+        terms = weight * torch.where(taken & ~infinite, values, 0.0)
+        return torch.where(infinite, values, terms).sum(-1)
 
 
 class Symbolic:
@@ -171,14 +183,52 @@ def namespace(*values: Any) -> Any:
         if own is not None:
             return own
     sympy = sys.modules.get("sympy")
-    if sympy is not None and any(isinstance(value, sympy.Basic) for value in values):
-        return Symbolic
-    if any(isinstance(value, np.ndarray) and value.dtype == object for value in values):
-        return Symbolic
+    if sympy is not None:
+        if any(isinstance(value, sympy.Basic) for value in values):
+            return Symbolic
+        if any(isinstance(value, np.ndarray) and value.dtype == object and _is_exact(value) for value in values):
+            return Symbolic
     torch = sys.modules.get("torch")
     if torch is not None and any(isinstance(value, torch.Tensor) for value in values):
         return Torch
     return NumPy
+
+
+def _is_exact(values: np.ndarray) -> bool:
+    """An array of objects is symbolic if it holds an expression, or exact numbers only; floats among objects are a mistake."""
+    import sympy
+
+    return any(isinstance(v, sympy.Basic) for v in values.flat) or all(isinstance(v, Rational) for v in values.flat)
+
+
+def arrays(*values: Any) -> tuple[Any, ...]:
+    """The values as arrays of one backend: lists become arrays, and tensors where one value is a tensor; plain numbers stay.
+
+    >>> [value.shape for value in arrays([1.0, 2.0], np.zeros(2))]
+    [(2,), (2,)]
+    """
+    if namespace(*values) is not Torch:
+        return tuple(_array(value) for value in values)
+    import torch
+
+    device = next(value.device for value in values if isinstance(value, torch.Tensor))
+    return tuple(
+        value if isinstance(value, torch.Tensor) or type(value) in _NUMBERS else torch.as_tensor(_array(value), device=device)
+        for value in values
+    )
+
+
+def _array(value: Any) -> Any:
+    return value if type(value) in _NUMBERS or hasattr(value, "dtype") else np.asarray(value, dtype=np.float64)
+
+
+def largest(value: Any) -> float:
+    """The largest finite number of an array's dtype; integers count as float64."""
+    if namespace(value) is Torch:
+        import torch
+
+        return float(torch.finfo(value.dtype if value.dtype.is_floating_point else torch.float64).max)
+    return float(np.finfo(value.dtype if value.dtype.kind == "f" else np.float64).max)
 
 
 def is_symbolic(*values: Any) -> bool:

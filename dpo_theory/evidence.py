@@ -1,11 +1,13 @@
 """What was verified, and how strongly: the records that every claim and every check returns.
 
-A leaf: it imports nothing of ours when it is loaded. A report looks up its renderers in `dpo_theory.report` when it is asked to show itself.
+A leaf: it imports nothing of ours when it is loaded. A report looks up its renderers in `dpo_theory.report` when it is
+asked to show itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 import sys
 from collections import Counter
@@ -292,6 +294,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if hasattr(value, "item"):  # a NumPy scalar
         value = value.item()
-    if isinstance(value, float) and not (value - value == 0.0):
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -191,9 +191,7 @@ def implicit_reward(policy: Gaussian, ref: Gaussian, beta: Any) -> Quadratic:
     precision, base = _inverse(covariance), _inverse(spread)
     squares = mean @ precision @ mean - centre @ base @ centre
     volumes = _log_det(covariance) - _log_det(spread)
-    return Quadratic(
-        beta * (precision @ mean - base @ centre), beta * (precision - base), -beta * (squares + volumes) / 2
-    )
+    return Quadratic(beta * (precision @ mean - base @ centre), beta * (precision - base), -beta * (squares + volumes) / 2)
 
 
 def kl_divergence(policy: Gaussian, ref: Gaussian) -> Any:

@@ -18,7 +18,7 @@ from bandits.door import (
     require_same_shape,
     require_support,
 )
-from dpo_theory._xp import expect, is_symbolic, logsumexp
+from dpo_theory._xp import arrays, expect, is_symbolic, largest, logsumexp
 
 __all__ = [
     "implicit_reward",
@@ -50,7 +50,7 @@ def log_partition(reward: Any, log_ref: Any, beta: Any) -> Any:
     >>> log_partition(np.array([[1.0, 0.0, -1.0]]), np.log([[0.5, 0.3, 0.2]]), beta=0.5).round(4)
     array([1.3917])
     """
-    reward, log_ref = _admit(reward, log_ref, beta)
+    reward, log_ref, beta = _admit(reward, log_ref, beta)
     return logsumexp(log_ref + reward / beta)
 
 
@@ -73,7 +73,7 @@ def optimal_log_policy(reward: Any, log_ref: Any, beta: Any) -> Any:
     >>> np.exp(optimal_log_policy(np.array([[1.0, 0.0, -1.0]]), np.log([[0.5, 0.3, 0.2]]), beta=0.5)).round(4)
     array([[0.9187, 0.0746, 0.0067]])
     """
-    reward, log_ref = _admit(reward, log_ref, beta)
+    reward, log_ref, beta = _admit(reward, log_ref, beta)
     score = log_ref + reward / beta
     return score - logsumexp(score, keepdims=True)
 
@@ -98,11 +98,11 @@ def implicit_reward(log_policy: Any, log_ref: Any, beta: Any) -> Any:
     array([[ 0.405, -0.693]])
     """
     if not is_symbolic(log_policy, log_ref, beta):
-        log_policy, log_ref = _arrays(log_policy, log_ref)
         require_beta(beta)
         policy = require_log_probs("log_policy", log_policy)
         ref = require_support("log_ref", log_ref, "the log-ratio is 0/0 there")
         require_same_shape(log_policy=policy, log_ref=ref)
+        log_policy, log_ref, beta = arrays(log_policy, log_ref, beta)
     return beta * (log_policy - log_ref)
 
 
@@ -125,7 +125,7 @@ def project_reward(reward: Any, log_ref: Any, beta: Any) -> Any:
     >>> project_reward(np.array([[1.0, 0.0, -1.0]]), np.log([[0.5, 0.3, 0.2]]), beta=0.5).round(4)
     array([[ 0.3042, -0.6958, -1.6958]])
     """
-    reward, log_ref = _admit(reward, log_ref, beta)
+    reward, log_ref, beta = _admit(reward, log_ref, beta)
     if not is_symbolic(reward, log_ref, beta):
         require_support("log_ref", log_ref, "no policy represents the reward of an action that it cannot take")
     return reward - beta * logsumexp(log_ref + reward / beta, keepdims=True)
@@ -150,10 +150,10 @@ def kl_divergence(log_policy: Any, log_ref: Any) -> Any:
     array([0.1308])
     """
     if not is_symbolic(log_policy, log_ref):
-        log_policy, log_ref = _arrays(log_policy, log_ref)
         require_same_shape(
             log_policy=require_log_probs("log_policy", log_policy), log_ref=require_log_probs("log_ref", log_ref)
         )
+        log_policy, log_ref = arrays(log_policy, log_ref)
     with np.errstate(invalid="ignore"):  # -inf - -inf off both supports, where the weight is 0
         return expect(log_policy, log_policy - log_ref)
 
@@ -178,29 +178,29 @@ def objective(log_policy: Any, reward: Any, log_ref: Any, beta: Any) -> Any:
     >>> objective(np.log([[0.6, 0.3, 0.1]]), np.array([[1.0, 0.0, -1.0]]), np.log([[0.5, 0.3, 0.2]]), beta=0.5).round(4)
     array([0.48])
     """
-    reward, log_ref = _admit(reward, log_ref, beta)
+    reward, log_ref, beta = _admit(reward, log_ref, beta)
+    if not is_symbolic(log_policy, reward, log_ref, beta):
+        require_same_shape(log_policy=require_log_probs("log_policy", log_policy), log_ref=as_numpy("log_ref", log_ref))
+        log_policy, reward, log_ref, beta = arrays(log_policy, reward, log_ref, beta)
     return expect(log_policy, reward) - beta * kl_divergence(log_policy, log_ref)
 
 
-def _arrays(*values: Any) -> tuple[Any, ...]:
-    """Lists become arrays; arrays and tensors stay what they are."""
-    return tuple(value if hasattr(value, "dtype") else np.asarray(value, dtype=np.float64) for value in values)
-
-
-def _admit(reward: Any, log_ref: Any, beta: Any) -> tuple[Any, Any]:
+def _admit(reward: Any, log_ref: Any, beta: Any) -> tuple[Any, Any, Any]:
     if is_symbolic(reward, log_ref, beta):
-        return reward, log_ref
-    reward, log_ref = _arrays(reward, log_ref)
+        return reward, log_ref, beta
     require_beta(beta)
     ref = require_log_probs("log_ref", log_ref)
     shown = as_numpy("reward", reward)
     require_same_shape(reward=shown, log_ref=ref)
     require_reward("reward", shown, ref)
+    admitted = arrays(reward, log_ref, beta)
+    price = float(as_numpy("beta", beta))
     with np.errstate(over="ignore"):
-        scaled = shown / float(as_numpy("beta", beta))
-    if (scaled == np.inf).any():
+        too_large = np.isfinite(shown) & (np.abs(shown / price) > min(largest(array) for array in admitted[:2]))
+    if too_large.any():
+        where = tuple(int(i) for i in np.argwhere(too_large)[0])
         raise ValueError(
-            f"reward / beta overflows: the largest reward is {shown.max():.3g} and beta is {beta}. "
-            "Subtract each row's maximum from the reward; the optimal policy does not change."
+            f"reward / beta overflows: reward is {shown[where]:.3g} at {where} and beta is {price:.3g}. "
+            "Subtract each row's maximum from the reward, which does not change the optimal policy, or raise beta."
         )
-    return reward, log_ref
+    return admitted

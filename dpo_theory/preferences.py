@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bandits.door import as_numpy, require_same_shape
-from dpo_theory._xp import is_symbolic, log_sigmoid, tail_logsumexp, total
+from dpo_theory._xp import arrays, is_symbolic, log_sigmoid, tail_logsumexp, total
 
 __all__ = ["bradley_terry", "plackett_luce"]
 
@@ -34,8 +34,7 @@ def bradley_terry(chosen_reward: Any, rejected_reward: Any) -> Any:
         chosen = _finite("chosen_reward", chosen_reward)
         rejected = _finite("rejected_reward", rejected_reward)
         require_same_shape(chosen_reward=chosen, rejected_reward=rejected)
-        if not hasattr(chosen_reward, "dtype"):
-            chosen_reward, rejected_reward = chosen, rejected
+        chosen_reward, rejected_reward = arrays(chosen_reward, rejected_reward)
     return log_sigmoid(chosen_reward - rejected_reward)
 
 
@@ -60,8 +59,7 @@ def plackett_luce(ranked_rewards: Any) -> Any:
         shown = _finite("ranked_rewards", ranked_rewards)
         if shown.ndim == 0 or shown.shape[-1] == 0:
             raise ValueError(f"ranked_rewards has shape {shown.shape}, expected (N, K) with K >= 1, best first.")
-        if not hasattr(ranked_rewards, "dtype"):
-            ranked_rewards = shown
+        (ranked_rewards,) = arrays(ranked_rewards)
     return total(ranked_rewards - tail_logsumexp(ranked_rewards))
 
 

@@ -36,6 +36,8 @@ def same_class(reward: Any, other: Any, *, tolerance: float = 1e-9) -> bool:
     first, second = as_numpy("reward", reward), as_numpy("other", other)
     require_same_shape(reward=first, other=second)
     for name, array in (("reward", first), ("other", second)):
+        if array.ndim == 0 or array.shape[-1] == 0:
+            raise ValueError(f"{name} has shape {array.shape}, expected (X, A) with at least one action.")
         bad = np.isnan(array) | (array == np.inf)
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])

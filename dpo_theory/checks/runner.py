@@ -129,6 +129,8 @@ def run_check(
             finding = Finding(verdict, reason=f"the loss {error}")
         except TimeLimit as error:
             finding = Finding(Verdict.UNDECIDED, reason=str(error))
+        except Exception as error:  # a check that stumbles over a foreign loss says so; the others go on
+            finding = Finding(Verdict.UNDECIDED, reason=f"the check raised {type(error).__name__}: {error}")
     declared = "has" if check.name in has else "lacks" if check.name in lacks else None
     expected = "holds" if check.kind == "contract" or declared == "has" else "refuted" if declared == "lacks" else None
     failed = (expected == "holds" and finding.verdict == Verdict.REFUTED) or (expected == "refuted" and finding.verdict.holds)

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from bandits.data import PairLogProbs
+from bandits.derivatives import derivatives
 from dpo_theory.reading import Reading, read
+from dpo_theory.rigor.sign import decimal
 
 __all__ = ["FIELDS", "LossFailed", "Subject", "subject"]
 
@@ -24,16 +26,12 @@ OPTIONAL = ("chosen_tokens", "rejected_tokens")
 STYLES = ("pairs", "logps", "logps-no-reference")
 
 _NAMES = {
-    "policy_chosen": ("policy_chosen_logps", "policy_chosen_logp", "policy_chosen", "pi_chosen", "chosen_logps", "chosen", "pc", "lw"),
-    "policy_rejected": (
-        "policy_rejected_logps", "policy_rejected_logp", "policy_rejected", "pi_rejected", "rejected_logps", "rejected", "pr", "ll",
-    ),
-    "ref_chosen": (
-        "reference_chosen_logps", "ref_chosen_logps", "reference_chosen_logp", "ref_chosen_logp", "reference_chosen", "ref_chosen", "rc",
-    ),
+    "policy_chosen": ("policy_chosen_logps", "policy_chosen_logp", "policy_chosen", "pi_chosen", "chosen_logps", "chosen"),
+    "policy_rejected": ("policy_rejected_logps", "policy_rejected_logp", "policy_rejected", "pi_rejected", "rejected_logps", "rejected"),
+    "ref_chosen": ("reference_chosen_logps", "ref_chosen_logps", "reference_chosen_logp", "ref_chosen_logp", "reference_chosen", "ref_chosen"),
     "ref_rejected": (
         "reference_rejected_logps", "ref_rejected_logps", "reference_rejected_logp", "ref_rejected_logp", "reference_rejected",
-        "ref_rejected", "rr",
+        "ref_rejected",
     ),
 }  # fmt: skip
 
@@ -95,7 +93,7 @@ class Subject:
             return None
         a, b, c, d = self.reading.symbols
         m = sp.Symbol("m", real=True)
-        expression = self.reading.expression.replace(lambda e: e.is_Float, lambda e: sp.Rational(e))
+        expression = decimal(self.reading.expression)
         on_margin = expression.subs({b: 0, c: 0, d: 0}, simultaneous=True).subs(a, m)
         moved = on_margin.subs(m, a - b - c + d)
         for difference in (expression - moved, sp.expand(expression - moved), sp.simplify(expression - moved)):
@@ -143,13 +141,16 @@ class Subject:
         return self._numbers(self.raw(pairs, dtype)[0], n)
 
     def gradients(self, pairs: PairLogProbs, dtype: str = "float64") -> np.ndarray:
-        """(N, 4) derivatives in policy_chosen, policy_rejected, ref_chosen, ref_rejected, by autograd or from the reading.
+        """(N, 2) derivatives in policy_chosen and policy_rejected: by autograd, or by jets for a NumPy function.
 
         Raises:
             LossFailed: it raised, or nothing can be differentiated.
         """
         if self.backend == "numpy":
-            return self._gradients_by_reading(pairs)
+            try:
+                return np.asarray(derivatives(self.losses, pairs).gradient)
+            except ValueError as error:
+                raise LossFailed(f"has no gradient: {error}") from None
         import torch
 
         batches = [pairs] if self.reduction == "none" else singles(pairs)
@@ -158,22 +159,16 @@ class Subject:
             value, seen = self.raw(batch, dtype, grad=True)
             if not isinstance(value, torch.Tensor) or not value.requires_grad:
                 raise LossFailed("returned a value without a gradient: it is detached from the policy's log-probabilities")
-            found = torch.autograd.grad(value.sum(), list(seen[:4]), allow_unused=True)
+            found = torch.autograd.grad(value.sum(), list(seen[:2]), allow_unused=True)
             size = len(np.atleast_1d(batch.policy_chosen))
             columns = [np.zeros(size) if g is None else g.detach().to(torch.float64).numpy().reshape(-1) for g in found]
             rows.append(np.stack(columns, axis=-1))
         return np.concatenate(rows)
 
-    def _gradients_by_reading(self, pairs: PairLogProbs) -> np.ndarray:
-        import sympy as sp
-
-        if self.reading.expression is None:
-            raise LossFailed(f"is opaque and not torch, so it has no gradient to look at ({self.reading.opaque})")
-        symbols = self.reading.symbols
-        slopes = sp.lambdify(symbols, [sp.diff(self.reading.expression, v) for v in symbols], "numpy", cse=True)
-        columns = [np.asarray(column, dtype=float) for column in pairs[:4]]
-        with np.errstate(all="ignore"):
-            return np.stack([np.broadcast_to(part, columns[0].shape) for part in slopes(*columns)], axis=-1)
+    def losses(self, pairs: PairLogProbs) -> Any:
+        """The loss alone, first of a tuple, on arrays or tensors as they come."""
+        value = self.call(pairs)
+        return value[0] if isinstance(value, tuple | list) and len(value) else value
 
     def _numbers(self, value: Any, n: int) -> np.ndarray:
         array = numeric(value)
@@ -237,9 +232,7 @@ def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any 
         backend = _backend(call)
     draft = Subject(shown, loss, call, style, backend, "none", **declared)
     parameters, rebuild = _options(loss, style, declared)
-    return dataclasses.replace(
-        draft, reduction=_reduction(draft), parameters=parameters, rebuild=rebuild, printed=printed.getvalue()
-    )
+    return dataclasses.replace(draft, reduction=_reduction(draft), parameters=parameters, rebuild=rebuild, printed=printed.getvalue())
 
 
 PROBE = PairLogProbs(
@@ -324,9 +317,7 @@ def _options(loss: Any, style: str, declared: Mapping[str, Any]) -> tuple[dict[s
     plain = loss.func if isinstance(loss, functools.partial) else loss
     if inspect.isfunction(plain):
         given = dict(loss.keywords) if isinstance(loss, functools.partial) else {}
-        defaults = {
-            p.name: given.get(p.name, p.default) for p in inspect.signature(plain).parameters.values() if p.default is not p.empty
-        }
+        defaults = {p.name: given.get(p.name, p.default) for p in inspect.signature(plain).parameters.values() if p.default is not p.empty}
 
         def partial(name: str, value: Any) -> Subject:
             return subject(functools.partial(plain, **{**given, name: value}), style=style, **declared)

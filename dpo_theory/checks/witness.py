@@ -32,7 +32,11 @@ def witness(subject: Subject, pairs: PairLogProbs, expected: Any, got: Any, beca
         show: the expression to print, in `loss` and `pairs`.
     """
     kind = "torch.tensor" if subject.backend == "torch" else "np.array"
-    lines = ["import numpy as np", *(["import torch"] if subject.backend == "torch" else []), "from bandits.data import PairLogProbs"]
+    lines = [
+        "import numpy as np",
+        *(["import torch"] if subject.backend == "torch" else []),
+        "from bandits.data import PairLogProbs",
+    ]
     lines += _rebuilt(subject)
     given = {name: column for name, column in pairs._asdict().items() if column is not None}
     if subject.style != "pairs":

@@ -64,6 +64,14 @@ def derive():
     yield Step("pi* is a law", sp.simplify(sp.integrate(density, (y, -sp.oo, sp.oo))), 1, "Gauss", sizes="d = 1")
     slope = sp.Symbol("slope", positive=True)
     rising, budget = Quadratic(scalar(slope), None, c), slope**2 * s**2 / (2 * b**2)
+    tilted = gaussian.optimal_gaussian(rising, ref, beta)
+    yield Step(
+        "pi* reaches R(K) at its own K",
+        gaussian.frontier_reward(gaussian.kl_divergence(tilted, ref), rising, ref),
+        gaussian.expected_reward(tilted, rising),
+        "the bound that follows is reached",
+        sizes="d = 1",
+    )
     yield Step(
         "beta K + beta log Z bounds the frontier, K = a.Sigma a / (2 b^2)",
         beta * budget + beta * gaussian.log_partition(rising, ref, beta),

@@ -77,7 +77,9 @@ def certify(bandit, rng):
     gap = reward(left) - reward(right)
     log_ratio = [_log_normal(at, policy) - _log_normal(at, ref) for at in (left, right)]
     yield Measured("beta log pi/pi_ref, in differences", beta * (log_ratio[0] - log_ratio[1]), gap, scale * beta + np.abs(gap))
-    best, worse = (_loss(gaussian.implicit_reward(law, ref, beta), gap, left, right, beta) for law in (policy, random_gaussian(rng, d)))
+    best, worse = (
+        _loss(gaussian.implicit_reward(law, ref, beta), gap, left, right, beta) for law in (policy, random_gaussian(rng, d))
+    )
     if np.abs(gap).max() > 1e-3:
         yield Measured("loss of pi_r against a random Gaussian's", best, worse, relation="<")
 
@@ -116,7 +118,9 @@ def search(bandit, rng):
         return np.mean(win * np.logaddexp(0, -z) + (1 - win) * np.logaddexp(0, z)) / (curved * beta**2)
 
     found = minimize(loss, [m, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-15, "maxiter": 500})
-    yield Measured("mean and spread that a search finds", [found.x[0], np.exp(found.x[1])], [mu, v], 1 + abs(mu) + v, tolerance=1e-5)
+    yield Measured(
+        "mean and spread that a search finds", [found.x[0], np.exp(found.x[1])], [mu, v], 1 + abs(mu) + v, tolerance=1e-5
+    )
 
 
 def shift_by_dpo(mu):

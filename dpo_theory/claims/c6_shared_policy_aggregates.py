@@ -18,7 +18,7 @@ from bandits.data import PairLogProbs
 from bandits.problem import TabularBandit
 from dpo_theory import optimal, preferences
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
-from dpo_theory.claims.letters import beta, expectation, k, log_policy, sums_to_one
+from dpo_theory.claims.letters import beta, expectation, log_policy, sums_to_one
 from dpo_theory.losses import dpo
 from dpo_theory.proof import Row, Step, row
 
@@ -80,7 +80,9 @@ def _best_margin(bandit):
     from scipy.optimize import minimize_scalar
 
     scale = np.abs(bandit.reward).max() / bandit.beta + 1
-    found = minimize_scalar(lambda h: -bandit.value(_shared(bandit, h)), bounds=(-scale, scale), method="bounded", options={"xatol": 1e-11})
+    found = minimize_scalar(
+        lambda h: -bandit.value(_shared(bandit, h)), bounds=(-scale, scale), method="bounded", options={"xatol": 1e-11}
+    )
     return found.x
 
 
@@ -107,7 +109,13 @@ def search(bandit, rng):
     found = _best_margin(_problem(gaps, weights, beta, rng.normal()))
     # a value search resolves the argument to the square root of rounding
     yield Measured("beta h of RLHF", beta * found, weights @ gaps, 1 + np.abs(gaps).max(), tolerance=1e-5)
-    yield Measured("beta h of DPO", beta * _dpo_margin(gaps, weights, beta), np.log(mean / (1 - mean)), 1 + np.abs(gaps).max(), tolerance=1e-5)
+    yield Measured(
+        "beta h of DPO",
+        beta * _dpo_margin(gaps, weights, beta),
+        np.log(mean / (1 - mean)),
+        1 + np.abs(gaps).max(),
+        tolerance=1e-5,
+    )
 
 
 def certify():
@@ -121,7 +129,9 @@ def certify():
     yield Measured("value that RLHF gains over DPO", 0.0, gain, relation="<")
     steps = np.array([-0.1, 0.1])
     best = bandit.value(_shared(bandit, GAPS.mean()))
-    yield Measured("values beside beta h = 2", [bandit.value(_shared(bandit, GAPS.mean() + step)) for step in steps], best, relation="<")
+    yield Measured(
+        "values beside beta h = 2", [bandit.value(_shared(bandit, GAPS.mean() + step)) for step in steps], best, relation="<"
+    )
 
 
 def own_margin_per_prompt():

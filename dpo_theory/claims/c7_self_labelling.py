@@ -27,7 +27,9 @@ def derive():
     z, own = sp.symbols("z z0", real=True)
     win = sp.exp(preferences.bradley_terry(own, sp.S.Zero))
     cost = win * _cost(z) + (1 - win) * _cost(-z)
-    yield Step("(a) a self-labelled term is stationary at its own margin", sp.diff(cost, z).subs(z, own), 0, "s(z0) = s(z0)", sizes="")
+    yield Step(
+        "(a) a self-labelled term is stationary at its own margin", sp.diff(cost, z).subs(z, own), 0, "s(z0) = s(z0)", sizes=""
+    )
     yield Step("(a) and strictly convex in z: one minimum", sp.diff(cost, z, 2), 0, "s(z) s(-z)", relation=">", sizes="")
     c = sp.Symbol("c", positive=True)
     size = row("g", N).each(sp.exp)  # |z_u| > 0
@@ -70,7 +72,12 @@ def certify(bandit, rng):
     step = 1e-3 * rng.normal(size=50)
     slope = (_loss(bandit.beta, z + step, _sigmoid(z)) - _loss(bandit.beta, z - step, _sigmoid(z))) / 2
     cubic = np.mean(np.abs(step) ** 3)  # third derivative of softplus is at most 1/(6 sqrt 3)
-    yield Measured("(a) odd part of the soft loss around theta^ is cubic", abs(slope), cubic / (36 * np.sqrt(3)) + 1e-15 * (1 + at_own), relation="<=")
+    yield Measured(
+        "(a) odd part of the soft loss around theta^ is cubic",
+        abs(slope),
+        cubic / (36 * np.sqrt(3)) + 1e-15 * (1 + at_own),
+        relation="<=",
+    )
     hard = [_loss(bandit.beta, factor * z, (z > 0).astype(float)) for factor in (1.0, 2.0, 8.0, 1e4)]
     yield Measured("(b) hard loss along 2, 8, 10000 times theta^", hard[1:], hard[:-1], relation="<")
     yield Measured("(b) it tends to 0", hard[-1], 1e-3, relation="<")
@@ -96,7 +103,9 @@ def search(bandit, rng):
     again = _minimise(bandit.beta, (phi, win), (further, _sigmoid(further @ first)))
     yield Measured("(a) theta after soft self-labelling", again, first, 1 + np.abs(first).max(), tolerance=1e-6)
     collapsed = _minimise(bandit.beta, (phi, win), (further, (further @ first > 0).astype(float)))
-    yield Measured("(b) |theta| before and after hard self-labelling", np.linalg.norm(first), np.linalg.norm(collapsed), relation="<")
+    yield Measured(
+        "(b) |theta| before and after hard self-labelling", np.linalg.norm(first), np.linalg.norm(collapsed), relation="<"
+    )
 
 
 def _moved(win_of, problem, because):

@@ -11,7 +11,7 @@ L_DPO(pi_r; D) = L_R(r; D). A maximum-likelihood estimate does not depend on the
 
 import numpy as np
 
-from bandits.data import Comparisons, PairLogProbs
+from bandits.data import PairLogProbs
 from bandits.solve import minimise_loss
 from dpo_theory import optimal, preferences
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
@@ -78,9 +78,7 @@ def certify(bandit, rng):
     policy = optimal.optimal_log_policy(bandit.reward, bandit.log_ref, bandit.beta)
     pairs = compared(policy, bandit, data)
     gap = bandit.reward[data.context, data.chosen] - bandit.reward[data.context, data.rejected]
-    yield Measured(
-        "loss of pi_r against log-loss of r", dpo.DPO(bandit.beta)(pairs), np.logaddexp(0, -gap), 1 + np.abs(gap)
-    )
+    yield Measured("loss of pi_r against log-loss of r", dpo.DPO(bandit.beta)(pairs), np.logaddexp(0, -gap), 1 + np.abs(gap))
 
 
 def search(bandit, rng):

@@ -2,9 +2,9 @@ r"""The unweighted objective has no minimiser.
 
     U(pi) = -sum_{i,j} m_ij (log pi_i - log pi_j) = -sum_i c_i log pi_i,    c_i = W_i - L_i,    sum_i c_i = 0,
 
-with m_ij the weight of "i beats j", W_i = sum_j m_ij what i wins and L_i = sum_j m_ji what it loses. In logits a the gradient flow
-is a' = c exactly, U falls at the rate sum_i c_i^2 for ever, and pi_i / pi_k = (pi_i / pi_k)(0) e^{(c_i - c_k) t}, so every answer
-outside argmax c loses all its probability. Tabular, any reference; this is what eq. 7's gradient becomes with weight 1.
+with m_ij the weight of "i beats j", W_i = sum_j m_ij what i wins and L_i = sum_j m_ji what it loses. In logits a the gradient
+flow is a' = c exactly, U falls at the rate sum_i c_i^2 for ever, and pi_i / pi_k = (pi_i / pi_k)(0) e^{(c_i - c_k) t}, so every
+answer outside argmax c loses all its probability. Tabular, any reference; this is eq. 7's gradient with weight 1.
 
 Why: U is linear in log pi, the coefficients sum to 0, and so the normaliser drops out.
 """
@@ -16,7 +16,7 @@ import sympy as sp
 
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, i, k, t
-from dpo_theory.claims.pairs import N, batch, compared, every_pair, random_log_policy
+from dpo_theory.claims.pairs import batch, compared, every_pair, random_log_policy
 from dpo_theory.losses import dpo
 from dpo_theory.proof import Row, Step, row
 

@@ -3,8 +3,8 @@ r"""Preferred fine-tuning learns the law of the winner.
     argmax_pi E[log pi(y_w|x)] = W,    W_i = P(y_w = i | x),
 
 for any design; with the two answers drawn independently from mu, equal draws included, W_i = 2 mu_i b_i, where
-b_i = sum_j mu_j P(i beats j) is the Borda score with P(i beats i) = 1/2. This is the reference that the paper falls back on; it is
-mu itself only where every b_i = 1/2.
+b_i = sum_j mu_j P(i beats j) is the Borda score with P(i beats i) = 1/2. This is the reference that the paper falls back on; it
+is mu itself only where every b_i = 1/2.
 
 Why: E log W(y_w) - E log pi(y_w) = KL(W || pi) >= 0 (claim D03b), and i wins as the first or as the second answer.
 """

@@ -2,8 +2,8 @@ r"""Implicit rewards, their margin and their accuracy.
 
     rhat = beta log pi/pi_ref,    rhat_w - rhat_l = beta * margin,    accuracy = mean of 1[rhat_w > rhat_l].
 
-The margin does not change when a function of the context is added to log pi - log pi_ref, so the normaliser of a policy does not
-matter to it; the accuracy moreover does not depend on beta > 0. At the optimal policy the margins are the true reward differences.
+The margin does not change when a function of the context is added to log pi - log pi_ref, so the normaliser of a policy does
+not matter to it; the accuracy moreover does not depend on beta > 0. At the optimal policy the differences are the true ones.
 
 Why: f(x) cancels in the difference, and a positive factor does not change a sign.
 """

@@ -43,9 +43,7 @@ def derive():
     )
     anchored = reward - reward[1]
     yield Step("r - r_1 is in the class of r", (reward - anchored)[k], reward[1], "one number for all actions")
-    yield Step(
-        "constants are in the kernel of r - r_1", ((reward + c) - (reward + c)[1])[k], anchored[k], "c cancels"
-    )
+    yield Step("constants are in the kernel of r - r_1", ((reward + c) - (reward + c)[1])[k], anchored[k], "c cancels")
     yield Step("r - r_1 is idempotent", (anchored - anchored[1])[k], anchored[k], "its first entry is 0")
 
 

@@ -58,22 +58,22 @@ def certify(bandit, rng):
     if not np.isfinite(bandit.reward).all():
         return
     shift = rng.normal(scale=3.0, size=(bandit.n_contexts, 1))
-    for reward, f in zip(bandit.reward, shift, strict=True):
-        actions = len(reward)
-        size = np.abs(reward).max() + np.abs(f).max()
-        for length in {2, 3, min(actions, 4)} - {actions + 1}:
+    for r, f in zip(bandit.reward, shift, strict=True):
+        actions = len(r)
+        size = np.abs(r).max() + np.abs(f).max()
+        for length in range(2, min(actions, 4) + 1):
             orders = np.array([o for s in combinations(range(actions), length) for o in permutations(s)])
             yield Measured(
                 f"log-probability of rankings of {length}",
-                preferences.plackett_luce((reward + f)[orders]),
-                preferences.plackett_luce(reward[orders]),
+                preferences.plackett_luce((r + f)[orders]),
+                preferences.plackett_luce(r[orders]),
                 length * size,
             )
         found = np.zeros(actions)
         for action in range(1, actions):
             parent = int(rng.integers(action))
-            found[action] = found[parent] + log_odds(reward[action], reward[parent])
-        yield Measured("reward read off the pairs of a random tree", found, reward - reward[0], actions * size)
+            found[action] = found[parent] + log_odds(r[action], r[parent])
+        yield Measured("reward read off the pairs of a random tree", found, r - r[0], actions * size)
 
 
 def shift_by_action():

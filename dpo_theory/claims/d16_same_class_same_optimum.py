@@ -9,8 +9,8 @@ Why: exp(f(x)/beta) is a factor of Z. For the converse, beta log pi_r/pi_ref giv
 """
 
 import numpy as np
-from bandits.solve import maximise_value
 
+from bandits.solve import maximise_value
 from dpo_theory import optimal, rewards
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, c, j, k, log_ref, other_reward, reward

@@ -93,9 +93,7 @@ def derive():
         -beta * optimal.kl_divergence(log_ref, best),
         "f(r) = beta log pi_r/pi_ref; KL >= 0 is claim D03b",
     )
-    yield Step(
-        "(i) mean under the optimal policy", expectation(best, f), beta * optimal.kl_divergence(best, log_ref), "as above"
-    )
+    yield Step("(i) mean under the optimal policy", expectation(best, f), beta * optimal.kl_divergence(best, log_ref), "as above")
     uniform, pair = np.array([-sp.log(2)] * 2), np.array([sp.log(3), sp.S.Zero])
     once, twice = (optimal.project_reward(m * pair, uniform, sp.S.One)[1] for m in (1, 2))
     yield Step(
@@ -120,9 +118,7 @@ def certify(bandit, rng):
     yield Measured("(a) r - f(r) against its first entry", r - f, (r - f)[:, :1], terms)
     yield Measured("(b) f(f(r)) against f(r)", optimal.project_reward(f, log_ref, b), f, terms)
     yield Measured("(c) f(r + c(x))", optimal.project_reward(r + shift, log_ref, b), f, terms + np.abs(shift))
-    yield Measured(
-        "(d) sum of ref exp(f/beta)", (ref * np.exp(f / b)).sum(axis=-1), 1.0, 1 + terms.max(axis=-1) / b
-    )
+    yield Measured("(d) sum of ref exp(f/beta)", (ref * np.exp(f / b)).sum(axis=-1), 1.0, 1 + terms.max(axis=-1) / b)
     yield Measured("(d) f(r) against beta log pi/ref", f, b * (log_pi - log_ref), terms)
     yield from monotonicity(bandit, f, pi)
     yield from modulus(bandit, f, pi, random_log_policy(bandit, rng))

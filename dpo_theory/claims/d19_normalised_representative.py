@@ -59,16 +59,16 @@ def certify(bandit, rng):
     normal = optimal.project_reward(bandit.reward, bandit.log_ref, bandit.beta)
     shift = 1 + rng.random((bandit.n_contexts, 1))
     size = 1 + terms.max(axis=-1) / bandit.beta
-    for name, reward, value in (
+    for name, r, value in (
         ("f(r)", normal, np.zeros(bandit.n_contexts)),
         ("f(r) + c(x)", normal + shift, shift[:, 0]),
     ):
-        total = np.exp(bandit.log_ref + reward / bandit.beta).sum(axis=-1)
+        total = np.exp(bandit.log_ref + r / bandit.beta).sum(axis=-1)
         yield Measured(f"the sum of eq. 9 for {name}", total / np.exp(value / bandit.beta), 1.0, size)
-        fixed = reward - optimal.project_reward(reward, bandit.log_ref, bandit.beta)
+        fixed = r - optimal.project_reward(r, bandit.log_ref, bandit.beta)
         yield Measured(f"r - f(r) for {name}", fixed, value[:, None], terms)
-        best = optimal.optimal_log_policy(reward, bandit.log_ref, bandit.beta)
-        worth = bandit.replace(reward=reward).values(best)
+        best = optimal.optimal_log_policy(r, bandit.log_ref, bandit.beta)
+        worth = bandit.replace(reward=r).values(best)
         yield Measured(f"V for {name}", worth, value, (np.exp(best) * terms).sum(axis=-1))
 
 

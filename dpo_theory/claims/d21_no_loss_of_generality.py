@@ -60,9 +60,7 @@ def certify(bandit, rng):
 def one_parameter():
     """pi_theta = softmax(theta (0, 1, 2)) over three actions: log pi is an arithmetic progression."""
     features = np.array([0.0, 1.0, 2.0])
-    bends = [
-        float(np.diff(features * theta - np.log(np.exp(features * theta).sum()), n=2)[0]) for theta in (-2, 0, 0.5, 3)
-    ]
+    bends = [float(np.diff(features * theta - np.log(np.exp(features * theta).sum()), n=2)[0]) for theta in (-2, 0, 0.5, 3)]
     wanted = float(np.diff([0.0, 1.0, 0.0], n=2)[0])
     return breaks(
         np.abs(bends).max() < 1e-12 and wanted == -2.0,

@@ -9,8 +9,8 @@ Why: f(r) - beta log pi/pi_ref = -beta log pi/pi* for every action; KL >= 0 with
 """
 
 import numpy as np
-from bandits.solve import maximise_value
 
+from bandits.solve import maximise_value
 from dpo_theory import optimal
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, expectation, k, log_policy, log_ref, reward, sums_to_one

@@ -4,9 +4,9 @@ r"""Plackett-Luce is a probability on rankings.
 
 sums to 1 over the K! rankings of K answers with finite rewards; its last factor is 1, and K = 2 is Bradley-Terry.
 
-Why: a ranking is its first choice followed by a ranking of the rest, and eq. 18 splits the same way. The first choices sum to 1,
-so by induction on K every sum is 1. That the rankings of a set are the pairs (first a, ranking of the set without a) is taken from
-combinatorics; the certificate enumerates all K! rankings for K <= 5.
+Why: a ranking is its first choice followed by a ranking of the rest, and eq. 18 splits the same way. The first choices
+sum to 1, so by induction on K every sum is 1. That the rankings of a set are the pairs (first a, ranking of the set
+without a) is taken from combinatorics; the certificate enumerates all K! rankings for K <= 5.
 """
 
 from itertools import permutations

@@ -4,8 +4,9 @@ For every subset B of the ranked answers, the order in which B's answers appear 
 
     P(y_i above y_j) = s(r_i - r_j)    for every pair, whatever else is ranked.
 
-Why: leave out one answer c at a time. Summed over the places where c can stand in the ranking b_1, ..., b_m, the probability is that of
-the ranking without c: either c comes first, or b_1 does and the rest is the same statement for m - 1 answers (induction on m).
+Why: leave out one answer c at a time. Summed over the places where c can stand in the ranking b_1, ..., b_m, the
+probability is that of the ranking without c: either c comes first, or b_1 does and the rest is the same statement for
+m - 1 answers (induction on m).
 """
 
 from itertools import permutations

@@ -2,12 +2,13 @@ r"""DPO for rankings has the optimum of RLHF.
 
     L(pi) = -E sum_k [ beta h(tau(k)) - log sum_{j >= k} exp(beta h(tau(j))) ],    h = log pi/pi_ref,    tau ranked best first
 
-is the negative Plackett-Luce log-likelihood with reward beta h. Z(x) cancels; it is a sum of K - 1 softmax cross-entropies, convex in h; K = 2
-is the DPO loss of eq. 7. If the rankings follow eq. 18 with a finite reward r and pi_ref > 0 on every answer of the context, all of which are
-ranked, the population loss has one minimiser among policies, pi*.
+is the negative Plackett-Luce log-likelihood with reward beta h. Z(x) cancels; it is a sum of K - 1 softmax
+cross-entropies, convex in h; K = 2 is the DPO loss of eq. 7. If the rankings follow eq. 18 with a finite reward r, rank
+every answer of the context, and pi_ref > 0 on all of them, the population loss has one minimiser among policies, pi*.
 
-Why: given the answers that are left, the next one is drawn from softmax(r). The mean slope of each factor along any direction is
-therefore 0 at beta h = r + const, and its second derivative is beta^2 times a variance, which is 0 only along constants.
+Why: given the answers that are left, the next one is drawn from softmax(r). The mean slope of each factor along any
+direction is therefore 0 at beta h = r + const, and its second derivative is beta^2 times a variance, which is 0 only
+along constants.
 """
 
 from fractions import Fraction
@@ -116,8 +117,7 @@ def certify(bandit, rng):
         log_p = preferences.plackett_luce(reward_x[orders])
         probs = np.exp(log_p)
         low, high = (
-            PlackettLuceDPO(bandit.beta)(RankedLogProbs(policy[orders], log_ref_x[orders]))
-            for policy in (at_best, elsewhere)
+            PlackettLuceDPO(bandit.beta)(RankedLogProbs(policy[orders], log_ref_x[orders])) for policy in (at_best, elsewhere)
         )
         scale = 1 + np.abs(bandit.beta * at_best).max() + np.abs(bandit.beta * log_ref_x).max() + np.abs(reward_x).max()
         yield Measured("loss of each ranking at pi*", low, -log_p, scale)

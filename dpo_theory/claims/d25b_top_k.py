@@ -2,11 +2,12 @@ r"""Scoring only the first k choices keeps the optimum when rankings are Placket
 
     L_k(pi) = -E sum_{i <= k} [ beta h(tau(i)) - log sum_{j >= i} exp(beta h(tau(j))) ],    1 <= k < K
 
-is the negative log-likelihood of the first k places, unchanged by beta h + c(x), and if the rankings follow eq. 18 its population minimiser
-is that of the full loss, pi*, for every k. If they do not, L_k and L_(K-1) have different minimisers in general.
+is the negative log-likelihood of the first k places, unchanged by beta h + c(x). If the rankings follow eq. 18 with r
+finite and pi_ref > 0, its population minimiser is that of the full loss, pi*, for every k. If they do not follow it, L_k
+and L_(K-1) have different minimisers in general.
 
-Why: each factor is the softmax cross-entropy of one choice (claim D25), minimal at beta h = r + const by itself; dropping the later ones
-leaves the first, which alone identifies r up to a constant.
+Why: each factor is the softmax cross-entropy of one choice (claim D25), minimal at beta h = r + const by itself; dropping
+the later ones leaves the first, which alone identifies r up to a constant.
 """
 
 from fractions import Fraction

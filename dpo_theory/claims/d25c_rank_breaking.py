@@ -1,16 +1,17 @@
 r"""Breaking rankings into pairs: all pairs are consistent but not efficient, adjacent pairs are not consistent.
 
-Plackett-Luce rankings of K answers with finite rewards r are cut into comparisons, and the DPO loss of eq. 7 is minimised on them.
+Plackett-Luce rankings of K answers with finite rewards r are cut into comparisons, and eq. 7 is minimised on them.
 
     all K(K-1)/2 pairs of each ranking: the population minimiser is pi*, as for eq. 20;
-    but the pairs of one ranking depend on each other: at r = 0, K = 3 the asymptotic variance of r_1 - r_2 per ranking is 32/9 against 24/7
-    for eq. 20, and counting the pairs as independent promises 8/3, below the Cramer-Rao bound;
-    neighbouring pairs only: the population slope at r is not 0 as soon as rewards differ (K = 3, r = (log 2, 0, 0)).
+    but the pairs of one ranking depend on each other: at r = 0, K = 3 the asymptotic variance of r_1 - r_2 per ranking
+    is 32/9 against 24/7 for eq. 20, and counting the pairs as independent promises 8/3, below the Cramer-Rao bound;
+    neighbouring pairs only: at K = 3, r = (log 2, 0, 0) the population slope at r is 1/18, so the minimiser is not pi*.
 
-Why: every pair of a ranking is Bradley-Terry (claim D24b), so each pair's slope is 0 at r. Being neighbours depends on where the pair stands.
+Why: every pair of a ranking is Bradley-Terry (claim D24b), so each pair's slope is 0 at r. Whether a pair is a pair of
+neighbours depends on who won.
 """
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import sympy as sp
@@ -50,10 +51,12 @@ def derive():
     yield Step("Fisher information of a ranking, diagonal", ranking[0, 0], sp.Rational(7, 18), "r = 0, K = 3", sizes="")
     yield Step("and off the diagonal", ranking[0, 1], -sp.Rational(7, 36), "its rows sum to 0", sizes="")
     v = sp.Matrix([1, -1, 0])
-    efficient, broken, naive = (_variance(v, middle, bread) for middle, bread in ((ranking, ranking), (score, pairs), (pairs, pairs)))
+    efficient, broken, naive = _variance(v, ranking, ranking), _variance(v, score, pairs), _variance(v, pairs, pairs)
     yield Step("variance of r_1 - r_2 per ranking, all pairs", broken, sp.Rational(32, 9), "sandwich H^+ J H^+", sizes="")
     yield Step("all pairs lose to eq. 20", broken, efficient, "24/7: not efficient", sizes="", relation=">")
-    yield Step("independence promises too little", efficient, naive, "8/3: the pairs depend on each other", sizes="", relation=">")
+    yield Step(
+        "independence promises too little", efficient, naive, "8/3: the pairs depend on each other", sizes="", relation=">"
+    )
     yield Step(
         "neighbours only: the slope at r = (log 2, 0, 0) in the first reward",
         _adjacent_slope([2, 1, 1]),
@@ -79,9 +82,7 @@ def _at_equal_rewards():
     ranking = sum((_hessian(-preferences.plackett_luce(_ranked(x, order)), x) for order in ORDERS), sp.zeros(3)) / 6
     pairs, score = sp.zeros(3), sp.zeros(3)
     for order in ORDERS:
-        loss = sum(
-            DPO(sp.S.One)(PairLogProbs(x[a], x[b], 0, 0)) for place, a in enumerate(order) for b in order[place + 1 :]
-        )
+        loss = sum(DPO(sp.S.One)(PairLogProbs(x[a], x[b], 0, 0)) for place, a in enumerate(order) for b in order[place + 1 :])
         slope = sp.Matrix([sp.diff(loss, v) for v in x]).subs(dict.fromkeys(x, 0))
         pairs, score = pairs + _hessian(loss, x) / 6, score + slope * slope.T / 6
     return ranking, pairs, score
@@ -105,7 +106,7 @@ def _adjacent_slope(weights):
     mean = sp.S.Zero
     for order in ORDERS:
         probability = sp.exp(preferences.plackett_luce(_ranked([truth[v] for v in x], order)))
-        for a, b in zip(order, order[1:], strict=False):
+        for a, b in pairwise(order):
             mean += probability * DPO(sp.S.One)(PairLogProbs(x[a], x[b], 0, 0))
     return sp.simplify(sp.diff(mean, x[0]).subs(truth))
 

@@ -2,8 +2,8 @@ r"""The derivation of the gradient, Appendix A.4 corrected.
 
     grad L_DPO = -E[ s'(u)/s(u) grad u ] = -E[ s(-u) grad u ],    u = rhat(y_w) - rhat(y_l),
 
-and with rhat = beta log pi/pi_ref this is the display after eq. 7. The paper prints u with y_w and y_l exchanged in eqs. 21 and 22
-(claim E1) and s(u) for s(-u) in the last line (claim E1b).
+and with rhat = beta log pi/pi_ref this is the display after eq. 7. The paper prints u with y_w and y_l exchanged in eqs. 21 and
+22 (claim E1) and weighs by s(rhat_w - rhat_l) in the last line (claim E1b).
 
 Why: L = -E log s(u), and s'(u)/s(u) = 1 - s(u) = s(-u).
 """

@@ -1,9 +1,10 @@
 r"""A gradient step raises the likelihood of the chosen answers, read without conditions.
 
-    "the gradient of the loss increases the likelihood of the preferred completions and decreases that of the others":
-    along gradient descent in the logits, d log pi(y_w|x) / dt > 0 for an answer that wins all its comparisons.
+    d log pi(y_w|x) / dt > 0 along gradient descent in the logits, for an answer that wins all its comparisons.
 
-It does for a single comparison: then log pi(y_w) rises at the rate beta w (1 - pi_w + pi_l) > 0. With a second comparison the
+The paper says it of the gradient of the loss, in words and for every preferred answer.
+
+It holds for a single comparison: then log pi(y_w) rises at the rate beta w (1 - pi_w + pi_l) > 0. With a second comparison the
 normaliser can take back more than the pull gives: another answer that is likely and wins more often raises log Z.
 """
 

@@ -13,6 +13,7 @@ from dpo_theory.claims.letters import beta
 from dpo_theory.claims.pairs import h_chosen, h_rejected, slope_in_chosen
 from dpo_theory.proof import Step
 
+
 def slope_as_printed(price):
     """-s'(u)/s(u) du / d log pi(y_w|x), u = rhat(y_l) - rhat(y_w)."""
     x = sp.Symbol("x", real=True)

@@ -2,8 +2,8 @@ r"""Appendix A.4 as printed: the last line weighs a comparison by how right it i
 
     grad L = -E[ beta s(rhat_w - rhat_l) (grad log pi(y_w|x) - grad log pi(y_l|x)) ].
 
-The weight is s(rhat_l - rhat_w) (claims D09, D26): what the policy orders wrongly counts. At pi = pi_ref both are 1/2, so the slip
-cannot be seen there; it shows at the first policy that orders a comparison.
+The weight is s(rhat_l - rhat_w) (claims D09, D26): what the policy orders wrongly counts. At pi = pi_ref both are 1/2, so the
+slip cannot be seen there; it shows at the first policy that orders a comparison.
 """
 
 import sympy as sp
@@ -12,6 +12,7 @@ from dpo_theory.claims.claim import PAPER, Claim, Measured, Source
 from dpo_theory.claims.letters import beta
 from dpo_theory.claims.pairs import h_chosen, h_rejected, slope_in_chosen
 from dpo_theory.proof import Step
+
 
 def slope_as_printed(price):
     """-beta s(rhat_w - rhat_l)."""

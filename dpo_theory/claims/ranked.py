@@ -29,12 +29,14 @@ class Ranked:
         self.first = sp.sympify(first)
         self.rest = rest
 
-    def __getitem__(self, index: Any) -> Ranked:
-        """`[..., :k]`, the first k entries; k is at most the number of explicit ones."""
-        stop = index[1].stop
-        if stop == 1:
-            return Ranked(self.first, None)
-        return Ranked(self.first, self.rest[..., : stop - 1])
+    def __getitem__(self, index: Any) -> Any:
+        """`[..., 1:]`, what follows the first; `[..., :k]`, the first k entries, k at most the number of explicit ones."""
+        part = index[1]
+        if part.start == 1 and part.stop is None:
+            return self.rest
+        if part.start is not None or part.stop is None:
+            raise ValueError(f"a ranking is cut as [..., 1:] or [..., :k], got {part}")
+        return Ranked(self.first, None if part.stop == 1 else self.rest[..., : part.stop - 1])
 
     def _with(self, other: Any, function: Callable[[Any, Any], Any]) -> Ranked:
         first, rest = (other.first, other.rest) if isinstance(other, Ranked) else (sp.sympify(other),) * 2

@@ -105,6 +105,8 @@ def run(claim: Claim, *, seed: int = 0, only: Iterable[str] = ("proof", "certifi
 def _prove(claim: Claim, seed: int) -> list[Evidence]:
     assert claim.derive is not None
     steps = list(claim.derive())
+    if not steps:
+        return [_part(claim, "proof", Verdict.UNDECIDED, reason="the derivation has no steps")]
     worst, sizes = 0.0, []
     for step in steps:
         outcome = step.judge(seed)
@@ -190,7 +192,7 @@ def _counterexample(claim: Claim, kind: str, measured: Measured, rung: Any, seed
         problem,
         f"{sign} {_number(measured.expected)}",
         _number(measured.got),
-        f"residual {measured.residual:.3g}",
+        "in exact arithmetic" if measured.exact else f"residual {measured.residual:.3g}",
         reproduce,
     )
 
@@ -212,11 +214,7 @@ def _sum_up(claim: Claim, parts: tuple[Evidence, ...], seed: int, seconds: float
     measured = [part for part in parts if part.residual is not None and part.kind != "proof"]
     worst = max(measured, key=lambda part: (part.residual or 0.0) / (part.tolerance or 1e-12), default=None)
     method = [f"proof: {by_kind['proof'].method or 'stopped'}"] if "proof" in by_kind else []
-    method += [
-        f"{kind}: {_count(by_kind[kind].instances, 'instance')}"
-        for kind in ("certificate", "search")
-        if kind in by_kind
-    ]
+    method += [f"{kind}: {_count(by_kind[kind].instances, 'instance')}" for kind in ("certificate", "search") if kind in by_kind]
     method += [_count(len(edges), "edge")] if edges else []
     return Evidence(
         id=claim.id,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from dpo_theory._version import __version__
+from dpo_theory.cli import _stream
 
 __all__ = ["main"]
 
@@ -43,8 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: wrong usage (2), `--help` or `--version` (0), as argparse does.
     """
-    from dpo_theory.cli import _stream
-
     arguments = sys.argv[1:] if argv is None else list(argv)
     name = next((word for word in arguments if not word.startswith("-")), None)
     _stream.survive_encoding(sys.stdout, sys.stderr)
@@ -74,6 +73,8 @@ def _run(
     except BrokenPipeError:
         raise
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError):
+            _stream.discard_output()
         print(f"dpo-theory {name}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -81,7 +81,7 @@ def _format(args: argparse.Namespace) -> str:
     if not suffix:
         return "text"
     form = SUFFIXES.get(suffix)
-    if form not in args.formats:
+    if form is None or form not in args.formats:
         raise ValueError(
             f"cannot tell a format from the suffix {suffix!r} of {args.output}. Pass --format {'|'.join(args.formats)}."
         )

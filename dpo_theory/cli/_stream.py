@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-__all__ = ["quiet_when_the_reader_leaves", "survive_encoding", "write"]
+__all__ = ["discard_output", "quiet_when_the_reader_leaves", "survive_encoding", "write"]
 
 _SPELLED = {
     **{"≥": ">=", "≤": "<=", "≠": "!=", "≪": "<<", "→": "->", "·": "*", "×": "x", "∞": "inf", "∑": "sum", "√": "sqrt"},
@@ -37,25 +37,28 @@ def survive_encoding(*streams: TextIO) -> None:
 def quiet_when_the_reader_leaves() -> Iterator[None]:
     """A closed pipe, as after `| head`, is no error: what is left to write goes nowhere."""
     try:
-        yield
-        sys.stdout.flush()
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        discard_output()
 
 
 def write(text: str, *, plain: bool = False) -> None:
-    """Write to standard output: in colour on a terminal unless it is to be plain, as it is otherwise."""
+    """Write to standard output: in colour on a terminal, unless it is to be plain or NO_COLOR is set; as it is otherwise."""
     try:
-        if sys.stdout.isatty() and not plain:
+        if sys.stdout.isatty() and not plain and not os.environ.get("NO_COLOR"):
             _coloured(text)
         else:
             sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        discard_output()
 
 
-def _discard_output() -> None:
+def discard_output() -> None:
+    """What is still to be written to standard output goes nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

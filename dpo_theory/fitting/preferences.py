@@ -55,15 +55,27 @@ class Preferences:
             self, contexts=("all prompts",), wins=wins, ties=ties, rankings=rankings, notes=(*self.notes, note)
         )
 
-    def only(self, keep: Array) -> Preferences:
-        """The preferences among the (context, item) marked True in `keep`, (X, items); rankings skip the others."""
+    def only(self, keys: Array) -> Preferences:
+        """The preferences among the nodes context * items + item listed in `keys`, sorted; rankings skip the others."""
+
+        def kept(context: Array, item: Array) -> Array:
+            return np.isin(context * len(self.items) + item, keys)
+
         wins, ties = self.wins, self.ties
-        kept = keep[wins.context, wins.chosen] & keep[wins.context, wins.rejected]
-        wins = Comparisons(*(None if column is None else column[kept] for column in wins))
-        kept = keep[ties.context, ties.left] & keep[ties.context, ties.right]
-        ties = Ties(*(column[kept] for column in ties))
-        rankings = tuple(piece for block in self.rankings for piece in _shortened(block, keep))
-        return replace(self, wins=wins, ties=ties, rankings=rankings)
+        stays = kept(wins.context, wins.chosen) & kept(wins.context, wins.rejected)
+        wins = Comparisons(*(None if column is None else column[stays] for column in wins))
+        stays = kept(ties.context, ties.left) & kept(ties.context, ties.right)
+        ties = Ties(*(column[stays] for column in ties))
+        pieces = [_shortened(block, kept(block.context[:, None], block.order)) for block in self.rankings]
+        return replace(self, wins=wins, ties=ties, rankings=tuple(block for blocks in pieces for block in blocks))
+
+    def halved(self) -> Preferences:
+        """The same preferences with half of every tie counted as a win of each side."""
+        sides = (self.ties.left, self.ties.right)
+        context = np.concatenate([self.wins.context, self.ties.context, self.ties.context])
+        chosen, rejected = (np.concatenate([c, *s]) for c, s in ((self.wins.chosen, sides), (self.wins.rejected, sides[::-1])))
+        weight = np.concatenate([self.wins.weight, self.ties.weight / 2, self.ties.weight / 2])
+        return replace(self, wins=Comparisons(context, chosen, rejected, weight).aggregate(), ties=no_ties())
 
 
 def no_wins() -> Comparisons:
@@ -85,10 +97,9 @@ def count_ties(ties: Ties) -> Ties:
     return Ties(counted.context, counted.chosen, counted.rejected, counted.weight)
 
 
-def _shortened(block: Rankings, keep: Array) -> list[Rankings]:
+def _shortened(block: Rankings, kept: Array) -> list[Rankings]:
     """The rankings among kept items, by length; a ranking of fewer than two items says nothing."""
     context, order, weight = block
-    kept = keep[context[:, None], order]
     length = kept.sum(axis=1)
     pieces = []
     for size in np.unique(length[length >= 2]):

@@ -269,7 +269,9 @@ def positive(e: Any) -> bool:
     if isinstance(e, sp.exp):
         return bool(e.exp.is_real is not False)
     if isinstance(e, Total):
-        return positive(e.args[0])
+        _, _, low, high = e.args
+        has_terms = low.is_Symbol or bool((high - low + 1).is_positive)  # an index that begins a tail sum lies in its range
+        return has_terms and positive(e.args[0])
     if e.is_Add or e.is_Mul:
         return all(positive(arg) for arg in e.args)
     if e.is_Pow:

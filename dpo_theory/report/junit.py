@@ -25,8 +25,8 @@ def render(report: Report) -> str:
         "time": f"{report.seconds:.3f}",
     }
     attributes = {name: str(value) for name, value in counts.items()}
-    suites = ET.Element("testsuites", name="dpo-theory", **attributes)
-    suite = ET.SubElement(suites, "testsuite", name=flat(report.subject), **attributes)
+    suites = ET.Element("testsuites", {"name": "dpo-theory", **attributes})
+    suite = ET.SubElement(suites, "testsuite", {"name": flat(report.subject), **attributes})
     properties = ET.SubElement(suite, "properties")
     known = {"seed": str(report.seed), "ran": f"{report.ran} of {report.asked} ran", **report.environment}
     for name, value in known.items():

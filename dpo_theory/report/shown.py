@@ -96,6 +96,11 @@ class Shown:
         return flat(f"{self.id}: {self.name}")
 
     @property
+    def body(self) -> str:
+        """The statement after its first line, which is the name."""
+        return clean(self.statement).strip().partition("\n")[2].strip("\n")
+
+    @property
     def facts(self) -> dict[str, str]:
         """What is said about the claim as a whole, beside its statement."""
         said = {
@@ -110,7 +115,7 @@ class Shown:
 
     def to_text(self, width: int | None = None) -> str:
         """As text. Equations and the statement keep their lines."""
-        told = [self.title, textwrap.indent(clean(self.statement), "    ")]
+        told = [self.title, textwrap.indent(self.body, "    ")]
         told.append("\n".join(f"{name}: {value}" for name, value in self.facts.items()))
         for number, step in enumerate(self.steps, start=1):
             head = f"{number}. {flat(step.claim)}" + (f"  [{flat(step.sizes)}]" if step.sizes else "")
@@ -138,7 +143,7 @@ class Shown:
 
     def to_latex(self) -> str:
         """As LaTeX: the statement, and the derivation in an `align*` whose tags say why."""
-        told = [rf"\subsection*{{{latex(self.title)}}}", "\\begin{verbatim}\n" + clean(self.statement) + "\n\\end{verbatim}"]
+        told = [rf"\subsection*{{{latex(self.title)}}}", "\\begin{verbatim}\n" + self.body + "\n\\end{verbatim}"]
         told += [rf"\noindent {name.capitalize()}: {latex(value)}." for name, value in self.facts.items()]
         if self.steps:
             told.append("\\begin{align*}\n" + " \\\\\n".join(map(_aligned, self.steps)) + "\n\\end{align*}")
@@ -146,7 +151,7 @@ class Shown:
 
     def to_markdown(self) -> str:
         """As Markdown, with equations between double dollars."""
-        told = [f"## {markdown.escape(self.title)}", markdown.fence(clean(self.statement))]
+        told = [f"## {markdown.escape(self.title)}", markdown.fence(self.body)]
         told.append("\n".join(f"- {name}: {markdown.escape(value)}" for name, value in self.facts.items()))
         for number, step in enumerate(self.steps, start=1):
             because = f": {markdown.escape(step.why)}" if step.why else ""
@@ -164,7 +169,7 @@ class Shown:
         return html.document(self.title, self._repr_html_())
 
     def _repr_html_(self) -> str:
-        told = [f"<h2>{html.escape(self.title)}</h2><pre>{html.escape(self.statement)}</pre>"]
+        told = [f"<h2>{html.escape(self.title)}</h2><pre>{html.escape(self.body)}</pre>"]
         facts = (f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in self.facts.items())
         told.append(f"<dl>{''.join(facts)}</dl>")
         steps = (

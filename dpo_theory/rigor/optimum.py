@@ -124,9 +124,7 @@ def certify_optimum(
                 row[action] = _decimal(numbers.bounds(numbers.exp(ball)), digits + 1)
             printed.append(tuple(row))
     unique = "global" if derivatives.convex else "local"
-    return CertifiedOptimum(
-        Verdict.CERTIFIED, lower, upper, tuple(printed), digits, unique, numbers.name, "", time.perf_counter() - began
-    )
+    return CertifiedOptimum(Verdict.CERTIFIED, lower, upper, tuple(printed), digits, unique, numbers.name, "", time.perf_counter() - began)
 
 
 def _terms(bandit, x, support, data, design, preferences, numbers) -> list[tuple[tuple[int, ...], Any]]:
@@ -196,9 +194,7 @@ def _enclose(terms, derivatives: Derivatives, start, log_ref, digits, numbers) -
     _, hessian = _gradient_hessian(terms, derivatives, box, refs, numbers)
     moved = _times(inverse, gradient[:-1], numbers)
     columns = [_times(inverse, [row[m] for row in hessian[:-1]], numbers) for m in range(n - 1)]
-    contracted = [
-        sum((((k == m) - columns[m][k]) * numbers.around(radius) for m in range(n - 1)), -moved[k]) for k in range(n - 1)
-    ]
+    contracted = [sum((((k == m) - columns[m][k]) * numbers.around(radius) for m in range(n - 1)), -moved[k]) for k in range(n - 1)]
     if not all(bool(numbers.magnitude(part) < radius) for part in contracted):
         return None, "Krawczyk's test did not contract: the minimiser is too flat for these digits"
     if not _positive_definite([row[:-1] for row in hessian[:-1]]):

@@ -81,9 +81,7 @@ def _smooth(expression: Any, loss: Any) -> Any:
     if expression.has(sp.Max, sp.Min, sp.Abs, sp.Piecewise, sp.sign, sp.Heaviside):
         raise ValueError(f"{loss!r} is not smooth, so Newton's method cannot enclose its optimum.")
     if expression.has(Detached):
-        raise ValueError(
-            f"{loss!r} detaches a value: its gradient is not the derivative of its value, and there is no optimum of both."
-        )
+        raise ValueError(f"{loss!r} detaches a value: its gradient is not the derivative of its value, and there is no optimum of both.")
     return expression.replace(lambda e: e.is_Float, lambda e: sp.Rational(e))  # a double is a dyadic rational
 
 

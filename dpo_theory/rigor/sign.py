@@ -17,9 +17,10 @@ import sympy as sp
 from dpo_theory.rigor.balls import Balls, Intervals, arithmetic
 from dpo_theory.rigor.tail import tail_sign
 
-__all__ = ["SignOnReals", "sign_on_reals"]
+__all__ = ["SignOnReals", "decimal", "sign_on_reals"]
 
-BOX = 12
+BOXES = (12, 60, 300)
+MAX_DEGREE = 60
 MAX_BOXES = 40_000
 DIGITS = 30
 
@@ -30,7 +31,7 @@ class SignOnReals:
 
     Args:
         sign: `+`, `-` strictly; `0+`, `0-` weakly, with isolated zeros; `0` identically; `mixed`; `?` not decided.
-        everywhere: the statement is about all of R; False: about [-BOX, BOX] only.
+        everywhere: the statement is about all of R; False: about the box that `how` names.
         below, above: points where g is certainly negative and certainly positive, for `mixed`.
         how: the road that was taken, or why none arrived.
     """
@@ -56,7 +57,8 @@ def sign_on_reals(g: Any, m: Any) -> SignOnReals:
     """Decide the sign of a smooth function of one variable on all of R.
 
     Args:
-        g: SymPy expression in exponentials, logarithms and polynomials of `m`; doubles are read as the rationals they are.
+        g: SymPy expression in exponentials, logarithms and polynomials of `m`; doubles are read as their decimals,
+            0.1 as one tenth: the statement is about the formula with the option that was written.
         m: the variable.
 
     Returns:
@@ -70,29 +72,34 @@ def sign_on_reals(g: Any, m: Any) -> SignOnReals:
     >>> sign_on_reals(1 / (1 + sp.exp(m)) - sp.Rational(1, 10), m).sign
     'mixed'
     """
-    g = sp.sympify(g).replace(lambda e: e.is_Float, lambda e: sp.Rational(e))
+    g = decimal(sp.sympify(g))
     if not g.free_symbols <= {m}:
         return SignOnReals("?", False, how=f"the expression depends on {g.free_symbols - {m}}")
     rational = _in_exponential(g, m)
     if rational is not None:
         return _by_sturm(*rational, m)
-    if g.has(sp.Max, sp.Min, sp.Abs, sp.Piecewise, sp.sign, sp.Heaviside):
+    if g.has(sp.Max, sp.Min, sp.Abs, sp.Piecewise, sp.sign, sp.Heaviside, sp.DiracDelta):
         return SignOnReals("?", False, how="the function has kinks")
     return _by_boxes(g, m)
 
 
+def decimal(expression: Any) -> Any:
+    """Every double becomes the rational of its 15 decimals: 0.1 becomes one tenth."""
+    return expression.replace(lambda e: e.is_Float, lambda e: sp.Rational(str(sp.Float(e, 15))))
+
+
 def _in_exponential(g: Any, m: Any) -> tuple[Any, Any, Any] | None:
-    """(numerator, denominator, rate) as polynomials in X = e^{m / rate} with rational coefficients, if g is that."""
+    """(numerator, denominator, unit) as polynomials in X = e^{m / unit} with rational coefficients, if g is that."""
     X = sp.Symbol("X", positive=True)
     rates = [e.exp.as_independent(m, as_Add=True)[1].coeff(m) for e in g.atoms(sp.exp) if e.has(m)]
     if not all(rate.is_Rational for rate in rates):
         return None
-    unit = sp.ilcm(1, 1, *(rate.q for rate in rates))
+    unit = 1 / sp.gcd_list([rate for rate in rates if rate]) if any(rates) else sp.S.One
+    if any(abs(rate * unit) > MAX_DEGREE for rate in rates):
+        return None
     replaced = g.replace(
         lambda e: isinstance(e, sp.exp) and e.has(m),
-        lambda e: (
-            sp.exp(e.exp.as_independent(m, as_Add=True)[0]) * X ** (e.exp.as_independent(m, as_Add=True)[1].coeff(m) * unit)
-        ),
+        lambda e: sp.exp(e.exp.as_independent(m, as_Add=True)[0]) * X ** (e.exp.as_independent(m, as_Add=True)[1].coeff(m) * unit),
     )
     if replaced.has(m) or replaced.atoms(sp.exp) or replaced.atoms(sp.log):
         return None
@@ -145,20 +152,33 @@ def _margin(point: Any, unit: Any) -> Fraction:
 
 
 def _by_boxes(g: Any, m: Any) -> SignOnReals:
+    """Balls on growing boxes in units of the fastest exponential, until both tails are closed."""
+    rates = [abs(e.exp.coeff(m)) for e in g.atoms(sp.exp) if e.has(m)]
+    fastest = max((rate for rate in rates if rate.is_Rational and rate > 0), default=sp.S.One)
+    scaled = g.subs(m, m / fastest)
     numbers = arithmetic()
-    slope = sp.diff(g, m)
+    found = SignOnReals("?", False)
     with numbers.digits(DIGITS):
-        value, gradient = (_function(e, m, numbers) for e in (g, slope))
-        sign, below, above, how = _on_box(value, gradient, numbers)
-        if sign in ("mixed", "?"):
-            return SignOnReals(sign, sign == "mixed", below, above, how)
-        for tail in (tail_sign(g, m, BOX, numbers), tail_sign(g.subs(m, -m), m, BOX, numbers)):
-            if tail.sign == "?":
-                return SignOnReals(sign, False, how=f"balls on [-{BOX}, {BOX}]; the tail is open: {tail.why}")
-            if tail.sign != sign:
-                point = _far(value, numbers, {"+": 1, "-": -1}[tail.sign])
-                return _mixed_tail(sign, point)
-    return SignOnReals(sign, True, how=f"balls on [-{BOX}, {BOX}] and the tail rule on both sides")
+        value, gradient = (_function(e, m, numbers) for e in (scaled, sp.diff(scaled, m)))
+        for bound in BOXES:
+            found = _on_box_and_tails(scaled, value, gradient, m, bound, numbers)
+            if found.everywhere or found.sign in ("mixed", "?"):
+                break
+    unit = Fraction(int(fastest.q), int(fastest.p))
+    below, above = (None if point is None else point * unit for point in (found.below, found.above))
+    return SignOnReals(found.sign, found.everywhere, below, above, found.how)
+
+
+def _on_box_and_tails(g: Any, value: Any, gradient: Any, m: Any, bound: int, numbers: Balls | Intervals) -> SignOnReals:
+    sign, below, above, how = _on_box(value, gradient, bound, numbers)
+    if sign in ("mixed", "?"):
+        return SignOnReals(sign, sign == "mixed", below, above, how)
+    for tail in (tail_sign(g, m, bound, numbers), tail_sign(g.subs(m, -m), m, bound, numbers)):
+        if tail.sign == "?":
+            return SignOnReals(sign, False, how=f"balls on [-{bound}, {bound}]; the tail is open: {tail.why}")
+        if tail.sign != sign:
+            return _mixed_tail(sign, _far(value, bound, numbers, {"+": 1, "-": -1}[tail.sign]))
+    return SignOnReals(sign, True, how=f"balls on [-{bound}, {bound}] and the tail rule on both sides")
 
 
 def _mixed_tail(sign: str, point: Fraction | None) -> SignOnReals:
@@ -169,8 +189,8 @@ def _mixed_tail(sign: str, point: Fraction | None) -> SignOnReals:
     return SignOnReals("mixed", True, below, above, "the tail has the other sign")
 
 
-def _far(value: Any, numbers: Balls | Intervals, sign: int) -> Fraction | None:
-    for size in (13, 20, 40, 80, 200, 1000):
+def _far(value: Any, bound: int, numbers: Balls | Intervals, sign: int) -> Fraction | None:
+    for size in (bound, 2 * bound, 4 * bound, 20 * bound, 100 * bound):
         for point in (Fraction(size), Fraction(-size)):
             ball = value(numbers.exact(point)) * sign
             if bool(ball > 0):
@@ -188,16 +208,16 @@ def _function(e: Any, m: Any, numbers: Balls | Intervals) -> Any:
     return lambda x: compiled(x, *constants) * numbers.exact(1)
 
 
-def _on_box(value: Any, gradient: Any, numbers: Balls | Intervals) -> tuple[str, Fraction | None, Fraction | None, str]:
+def _on_box(value: Any, gradient: Any, bound: int, numbers: Balls | Intervals) -> tuple[str, Fraction | None, Fraction | None, str]:
     """Bisection, widest box first; plain evaluation, then the mean-value form."""
-    heap = [(-2 * BOX, Fraction(-BOX), Fraction(BOX))]
+    heap = [(-2 * bound, Fraction(-bound), Fraction(bound))]
     found: dict[str, Fraction] = {}
     used = 0
     while heap:
         _, low, high = heapq.heappop(heap)
         used += 1
         if used > MAX_BOXES:
-            return "?", None, None, f"{MAX_BOXES} boxes were not enough: the function may touch 0 inside [-{BOX}, {BOX}]"
+            return "?", None, None, f"{MAX_BOXES} boxes were not enough: the function may touch 0 inside [-{bound}, {bound}]"
         middle, half = (low + high) / 2, (high - low) / 2
         centre = value(numbers.exact(middle))
         for sign, met in (("+", bool(centre > 0)), ("-", bool(centre < 0))):

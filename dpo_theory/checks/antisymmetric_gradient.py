@@ -1,0 +1,41 @@
+"""What pushes the chosen answer up pushes the rejected down by as much.
+
+dL/dlog pi(y_w|x) = -dL/dlog pi(y_l|x).
+"""
+
+import numpy as np
+import sympy as sp
+
+from dpo_theory.checks.batches import small, take, wide
+from dpo_theory.checks.check import Check, holds, proved, refuted
+from dpo_theory.checks.deciding import TOLERANCE, exact
+from dpo_theory.checks.witness import witness
+from dpo_theory.proof import is_zero
+
+
+def run(subject, rng):
+    worst, seen = 0.0, 0
+    for pairs in (small(), wide(rng)):
+        slopes = subject.gradients(pairs)
+        error = np.abs(slopes[:, 0] + slopes[:, 1]) / np.maximum(1e-3, np.abs(slopes[:, :2]).max(axis=1))
+        worst, seen = max(worst, float(error.max())), seen + len(error)
+        if error.max() > TOLERANCE:
+            k = int(np.flatnonzero(error > TOLERANCE)[0])
+            because = "the two partial derivatives are not opposite"
+            return refuted(witness(subject, take(pairs, slice(k, k + 1)), [-slopes[k, 1]], [slopes[k, 0]], because), instances=seen)
+    expression = subject.reading.expression
+    if expression is not None:
+        a, b = subject.reading.symbols[:2]
+        if is_zero(exact(sp.diff(expression, a) + sp.diff(expression, b))):
+            return proved("the sum of both partial derivatives is identically 0")
+    return holds(seen, worst, TOLERANCE)
+
+
+CHECK = Check(
+    code="P09",
+    name="antisymmetric-gradient",
+    statement=__doc__,
+    kind="property",
+    run=run,
+    remedy="write the loss in the difference of the two log-probabilities",
+)

@@ -1,0 +1,64 @@
+"""Under Bradley-Terry preferences the population optimum has the true reward differences.
+
+With z = beta m: l'(-z) = e^z l'(z), and the loss falls. Without an option beta, some scale of the margin does it.
+"""
+
+import numpy as np
+import sympy as sp
+
+from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
+from dpo_theory.checks.deciding import exact, margin_pairs, margin_slopes, seen_margin_only
+from dpo_theory.checks.witness import witness
+from dpo_theory.proof import is_zero
+from dpo_theory.rigor.sign import sign_on_reals
+
+TOLERANCE = 1e-8
+
+
+def run(subject, rng):
+    if not seen_margin_only(subject):
+        return not_applicable("the loss is not a function of the margin")
+    scale = _scale(subject)
+    if scale is None:
+        return not_applicable("the loss has no slope at the reference, and no option beta that says its scale")
+    z = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
+    up, down = margin_slopes(subject, z / scale), margin_slopes(subject, -z / scale)
+    error = np.abs(down - np.exp(z) * up) / np.maximum(np.abs(down), 1e-300)
+    falling = (up < 0) & (down < 0)
+    if error.max() > TOLERANCE or not falling.all():
+        k = int(np.flatnonzero((error > TOLERANCE) | ~falling)[0])
+        p = float(1 / (1 + np.exp(-z[k])))
+        ratio = f"l'(-z) / l'(z) = {down[k] / up[k]:.6g}, e^z = {np.exp(z[k]):.6g}"
+        because = f"the risk at p = {p:.4f} is not smallest at scaled margin {z[k]:g}: {ratio}"
+        shown = margin_pairs([z[k] / scale, -z[k] / scale])
+        return refuted(witness(subject, shown, f"l'(-z) = {np.exp(z[k]) * up[k]:.12g}", down[k], because), residual=float(error.max()))
+    if subject.margin_expression is not None:
+        loss, m = subject.margin_expression
+        slope = sp.diff(loss, m)
+        s = sp.Rational(scale)
+        if is_zero(exact(slope.subs(m, -m) - sp.exp(s * m) * slope)) and sign_on_reals(-slope, m).positive:
+            return proved(f"l'(-m) = exp({float(s):g} m) l'(m) identically, and l' < 0 on R")
+    return holds(2 * len(z), float(error.max()), TOLERANCE)
+
+
+def _scale(subject):
+    beta = subject.parameters.get("beta")
+    if isinstance(beta, int | float) and not isinstance(beta, bool) and beta > 0:
+        return float(beta)
+    slope = margin_slopes(subject, [0.0])[0]
+    if not slope < 0:
+        return None
+    h = 1e-3
+    curve = (margin_slopes(subject, [h])[0] - margin_slopes(subject, [-h])[0]) / (2 * h)
+    guess = -2 * curve / slope
+    return float(f"{guess:.5g}") if guess > 0 else None
+
+
+CHECK = Check(
+    code="P16",
+    name="bt-proper",
+    statement=__doc__,
+    kind="property",
+    run=run,
+    remedy="the optimum distorts reward differences; its link says how",
+)
