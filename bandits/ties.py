@@ -14,9 +14,7 @@ from bandits.strengths import Curve, Rest, component_constants, descend_strength
 
 __all__ = ["davidson_log_ratios", "davidson_recession", "davidson_strengths"]
 
-_SEPARABLE = (
-    "some strengths put every win further apart than every tie: as they and nu grow together the likelihood rises for ever"
-)
+_SEPARABLE = "some strengths put every win further apart than every tie: as they and nu grow together the likelihood rises for ever"
 _HALF = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.5, 1.0]])
 
 
@@ -97,9 +95,7 @@ def davidson_strengths(wins: Comparisons, ties: Ties, n_actions: int) -> Rest:
     return descend_strengths(curve, np.zeros(n_actions + 1), constants, concordance=np.sqrt(2))
 
 
-def davidson_log_ratios(
-    wins: Comparisons, ties: Ties, log_ref: Any, context: Any, *, beta: float
-) -> tuple[Array, Rest]:
+def davidson_log_ratios(wins: Comparisons, ties: Ties, log_ref: Any, context: Any, *, beta: float) -> tuple[Array, Rest]:
     r"""The policy and tie parameter of largest Davidson likelihood, with strengths beta log pi / pi_ref; derivatives by jets.
 
     Args:

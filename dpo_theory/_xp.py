@@ -130,7 +130,11 @@ class Symbolic:
 
     @staticmethod
     def _each(function: Any, x: Any) -> Any:
-        return np.frompyfunc(function, 1, 1)(x) if isinstance(x, np.ndarray) else function(x)
+        if not isinstance(x, np.ndarray):
+            return function(x)
+        entries = np.empty(x.size, dtype=object)
+        entries[:] = [function(v) for v in x.flat]  # not a ufunc: SymPy's own float work would raise its warnings
+        return entries.reshape(x.shape)[()]
 
     @staticmethod
     def exp(x: Any) -> Any:

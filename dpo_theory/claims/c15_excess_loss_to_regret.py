@@ -100,22 +100,22 @@ def _design(rng, n):
 
 def certify(bandit, rng):
     loss = dpo.DPO(bandit.beta)
-    for reward, log_ref in zip(bandit.reward, bandit.log_ref, strict=True):
-        if not np.isfinite(reward + log_ref).all() or np.ptp(reward) > 100:
+    for values, ref in zip(bandit.reward, bandit.log_ref, strict=True):
+        if not np.isfinite(values + ref).all() or np.ptp(values) > 100:
             continue
-        design = _design(rng, len(reward))
-        implied = reward + rng.normal(scale=rng.choice([0.01, 1.0, 5.0]), size=len(reward))
-        regret, bound = both_sides(reward, log_ref, implied, design, bandit.beta)
+        design = _design(rng, len(values))
+        implied = values + rng.normal(scale=rng.choice([0.01, 1.0, 5.0]), size=len(values))
+        regret, bound = both_sides(values, ref, implied, design, bandit.beta)
         yield Measured("regret", regret, bound, 1 + bound, relation="<=")
-        best, guess = (optimal.optimal_log_policy(values, log_ref, bandit.beta) for values in (reward, implied))
+        best, guess = (optimal.optimal_log_policy(of, ref, bandit.beta) for of in (values, implied))
         i, j = np.nonzero(design)
-        win = np.exp(preferences.bradley_terry(reward[i], reward[j]))
+        win = np.exp(preferences.bradley_terry(values[i], values[j]))
         losses = [
-            design[i, j] @ (win * loss(PairLogProbs(policy[i], policy[j], log_ref[i], log_ref[j]))) for policy in (guess, best)
+            design[i, j] @ (win * loss(PairLogProbs(policy[i], policy[j], ref[i], ref[j]))) for policy in (guess, best)
         ]
-        upper = np.triu_indices(len(reward), 1)
-        direct = design[upper] @ _bernoulli_kl(reward[upper[0]] - reward[upper[1]], implied[upper[0]] - implied[upper[1]])
-        yield Measured("excess loss", losses[0] - losses[1], direct, 1 + max(losses) + np.abs(log_ref).max())
+        upper = np.triu_indices(len(values), 1)
+        direct = design[upper] @ _bernoulli_kl(values[upper[0]] - values[upper[1]], implied[upper[0]] - implied[upper[1]])
+        yield Measured("excess loss", losses[0] - losses[1], direct, 1 + max(losses) + np.abs(ref).max())
 
 
 def search(bandit, rng):
@@ -154,23 +154,17 @@ def disconnected():
 
 
 def labels_of_another_kind():
-    """Flipped labels, eps = 0.1: the population optimum of the loss is not pi*, yet its excess over pi* is not positive."""
+    """Flipped labels, eps = 0.1: the loss is least at their logit, where its excess over pi* is negative."""
     reward, log_ref, noisy = np.array([2.0, 0.0]), np.log([0.5, 0.5]), 0.1 + 0.8 / (1 + np.exp(-2.0))
     implied = np.array([np.log(noisy / (1 - noisy)), 0.0])
-    loss, zero = dpo.DPO(1.0), np.zeros(1)
-
-    def population(values):
-        policy = optimal.optimal_log_policy(values, log_ref, 1.0)
-        first, second = policy[:1] - log_ref[:1], policy[1:] - log_ref[1:]
-        return float(
-            (noisy * loss(PairLogProbs(first, second, zero, zero)) + (1 - noisy) * loss(PairLogProbs(second, first, zero, zero)))[
-                0
-            ]
-        )
-
-    excess = population(implied) - population(reward)
+    loss = dpo.DPO(1.0)
     guess, best = (optimal.optimal_log_policy(values, log_ref, 1.0) for values in (implied, reward))
-    regret = float(optimal.kl_divergence(guess, best))
+
+    def population(policy):
+        right, wrong = (loss(PairLogProbs(*policy[order], *log_ref[order])) for order in ([0, 1], [1, 0]))
+        return float(noisy * right + (1 - noisy) * wrong)
+
+    excess, regret = population(guess) - population(best), float(optimal.kl_divergence(guess, best))
     return breaks(
         excess < 0 < regret - 0.01,
         problem="two answers, r = (2, 0), uniform reference, beta = 1, one label in ten flipped",

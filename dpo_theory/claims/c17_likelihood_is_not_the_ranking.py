@@ -2,7 +2,8 @@ r"""At the optimum the implicit reward ranks as people do; the likelihood need n
 
 For the optimal policy pi* of a finite reward on the support, any two answers i, j of one prompt and beta > 0:
 
-    beta log pi*_i/pi_ref,i - beta log pi*_j/pi_ref,j = r_i - r_j,        log pi*_i - log pi*_j = (r_i - r_j)/beta + log pi_ref,i/pi_ref,j,
+    beta log pi*_i/pi_ref,i - beta log pi*_j/pi_ref,j = r_i - r_j,
+    log pi*_i - log pi*_j = (r_i - r_j)/beta + log pi_ref,i/pi_ref,j,
 
 so pi* makes the better answer i the likelier one iff (r_i - r_j)/beta > log pi_ref,j/pi_ref,i. Where it does not, the ranking by
 likelihood agrees with a Bradley-Terry label with probability s(-(r_i - r_j)) < 1/2, the ranking by implicit reward with
@@ -35,12 +36,12 @@ def derive():
 
 def certify(bandit, rng):
     best = optimal.optimal_log_policy(bandit.reward, bandit.log_ref, bandit.beta)
-    for policy, reward, ref in zip(best, bandit.reward, bandit.log_ref, strict=True):
-        open_ = np.isfinite(reward) & np.isfinite(ref)
-        policy, reward, ref = policy[open_], reward[open_], ref[open_]
-        gap = (reward[:, None] - reward[None, :]) / bandit.beta
+    for policy, values, ref in zip(best, bandit.reward, bandit.log_ref, strict=True):
+        open_ = np.isfinite(values) & np.isfinite(ref)
+        policy, values, ref = policy[open_], values[open_], ref[open_]
+        gap = (values[:, None] - values[None, :]) / bandit.beta
         prior = ref[:, None] - ref[None, :]
-        scale = 1 + np.abs(reward).max() / bandit.beta + np.abs(ref).max()
+        scale = 1 + np.abs(values).max() / bandit.beta + np.abs(ref).max()
         yield Measured("log pi*_i - log pi*_j", policy[:, None] - policy[None, :], gap + prior, scale)
         implied = policy - ref
         clear = np.abs(gap) > 1e-9 * scale
@@ -87,7 +88,7 @@ CLAIM = Claim(
     aliases=("ranking-accuracy",),
     statement=__doc__,
     source=Source(
-        "derived here", "from eq. 4 and 5 of arXiv:2305.18290; ranking accuracy as in Chen et al. 2024, arXiv:2405.19534"
+        "derived here", "from eq. 4 and 5 of arXiv:2305.18290; ranking accuracy: Chen et al. 2024, arXiv:2405.19534"
     ),
     assumes=("the policy is the optimum", "labels are Bradley-Terry"),
     derive=derive,

@@ -85,6 +85,11 @@ def certify(bandit, rng):
     yield Measured("losses at margins -1e4, 1e4, 0, float32", extreme.numpy(), [1e4, 0.0, np.log(2.0)], 1e4, tolerance=1e-7)
     zero = np.zeros(3)
     yield Measured("the same, float64", dpo.DPO(1.0)(PairLogProbs(far, zero, zero, zero)), [1e4, 0.0, np.log(2.0)], 1e4)
+    near = np.array([-40.0, -30.0, -20.1, -19.9, -1.0, 1.0, 19.9, 20.1, 30.0, 40.0])
+    exact = np.maximum(-near, 0.0) + np.log1p(np.exp(-np.abs(near)))
+    still = torch.zeros(len(near), dtype=torch.float64)
+    ours = dpo.DPO(1.0)(PairLogProbs(torch.tensor(near), still, still, still)).numpy()
+    yield Measured("eq. 7 on tensors at margins 1 to 40, relative to the loss itself", ours, exact, exact)
     with torch.no_grad():
         low, _ = preference_loss(*(torch.tensor(v, dtype=torch.float32) for v in (pi, ref)), chosen, rejected, bandit.beta)
     ulp = 8 * np.finfo(np.float32).eps

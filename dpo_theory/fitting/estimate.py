@@ -20,7 +20,7 @@ from dpo_theory.losses.dpo import DPO
 from dpo_theory.losses.plackett_luce import PlackettLuceDPO
 from dpo_theory.optimal import optimal_log_policy
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "nothing"]
 
 _DENSE = 2_000_000
 
@@ -61,7 +61,7 @@ def estimate(nodes: Nodes, base: Array, log_ref: Array, beta: float, *, davidson
         beta: reward per nat.
         davidson: ties are fitted by Davidson's model.
     """
-    found = Estimate(*(np.full(len(nodes.context), np.nan) for _ in range(5)), 0.0, 0.0, np.nan)
+    found = nothing(nodes)
     if not nodes.determined.any():
         return found
     if nodes.rankings or davidson:
@@ -72,6 +72,11 @@ def estimate(nodes: Nodes, base: Array, log_ref: Array, beta: float, *, davidson
     if np.isnan(found.standard_error[nodes.determined[nodes.context]]).any():
         notes = (f"Standard errors are left out: a context has more than {int(_DENSE**0.5)} items.",)
     return Estimate(*_arrays(found), reward_bound, policy_bound, np.nan, notes)
+
+
+def nothing(nodes: Nodes) -> Estimate:
+    """NaN everywhere: no context has an estimate."""
+    return Estimate(*(np.full(len(nodes.context), np.nan) for _ in range(5)), np.nan, np.nan, np.nan)
 
 
 def _batch(nodes: Nodes, size: int, base: Array, log_ref: Array, beta: float, out: Estimate) -> tuple[float, float]:
@@ -107,15 +112,9 @@ def _jointly(nodes: Nodes, base: Array, log_ref: Array, beta: float, out: Estima
     number[kept] = np.arange(len(kept))
     context, log_nu = nodes.context[kept], np.nan
     if davidson:
-        wins, ties = nodes.wins, nodes.ties
-        mine, tied = number[wins.chosen] >= 0, number[ties.left] >= 0
-        data = wins._replace(
-            context=wins.context[mine], chosen=number[wins.chosen[mine]], rejected=number[wins.rejected[mine]],
-            weight=wins.weight[mine], target=None,
-        )  # fmt: skip
-        level = ties._replace(
-            context=ties.context[tied], left=number[ties.left[tied]], right=number[ties.right[tied]], weight=ties.weight[tied]
-        )
+        wins, ties = nodes.within(nodes.determined)
+        data = wins._replace(chosen=number[wins.chosen], rejected=number[wins.rejected])
+        level = ties._replace(left=number[ties.left], right=number[ties.right])
         likelihood = davidson_strengths(data, level, len(kept))
         log_nu = float(likelihood.at[-1])
         log_policy, preference = davidson_log_ratios(data, level, log_ref[kept], context, beta=beta)

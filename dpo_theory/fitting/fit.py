@@ -10,13 +10,14 @@ import numpy as np
 from bandits.door import Array, as_numpy, require_beta
 from bandits.ties import davidson_recession
 from dpo_theory.fitting.columns import Columns
-from dpo_theory.fitting.estimate import Estimate, estimate
+from dpo_theory.fitting.contexts import describe
+from dpo_theory.fitting.estimate import estimate, nothing
 from dpo_theory.fitting.examples import example as find_example
 from dpo_theory.fitting.nodes import Nodes, number_nodes
-from dpo_theory.fitting.preferences import Preferences, no_ties
+from dpo_theory.fitting.preferences import Preferences
 from dpo_theory.fitting.read import read
 from dpo_theory.fitting.reference import reference_log_probs
-from dpo_theory.fitting.result import Context, Fit
+from dpo_theory.fitting.result import Fit
 
 __all__ = ["fit"]
 
@@ -90,9 +91,7 @@ def fit(
     return _fitted(data, beta, "uniform" if reference is None else reference, base, ties, drop_undetermined, precision)
 
 
-def _fitted(
-    data: Preferences, beta: float, reference: Any, base: str | None, ties: str, drop: bool, precision: float | None
-) -> Fit:
+def _fitted(data: Preferences, beta: float, reference: Any, base: str | None, ties: str, drop: bool, precision: float | None) -> Fit:
     ties_seen = float(data.ties.weight.sum())
     if ties == "half":
         data = data.halved()
@@ -104,15 +103,13 @@ def _fitted(
     ties_used = float(data.ties.weight[nodes.determined[data.ties.context]].sum()) if ties == "davidson" and not reason else 0.0
     log_ref, reference_name = reference_log_probs(reference, data, nodes)
     bases = _bases(base, data, nodes)
-    solved = nodes if not reason else None
-    found = estimate(nodes, bases, log_ref, beta, davidson=ties == "davidson") if solved else _nothing(nodes)
+    found = nothing(nodes) if reason else estimate(nodes, bases, log_ref, beta, davidson=ties == "davidson")
     against = found.reward - found.reward[bases[nodes.context]]
-    contexts = tuple(_context(index, data, nodes, bases, found, precision, reason) for index in range(nodes.n_contexts))
     return Fit(
         source=data.source,
         kind="rankings" if data.rankings else "comparisons",
         rows_read=data.rows,
-        by_context=contexts,
+        by_context=describe(data, nodes, bases, found, precision, reason),
         items=tuple(data.items[index] for index in nodes.item),
         strengths=against,
         standard_errors=found.standard_error,
@@ -135,9 +132,7 @@ def _fitted(
     )
 
 
-def _without_undetermined(
-    data: Preferences, nodes: Nodes, ties: str
-) -> tuple[Preferences, Nodes, tuple[tuple[str, str], ...]]:
+def _without_undetermined(data: Preferences, nodes: Nodes, ties: str) -> tuple[Preferences, Nodes, tuple[tuple[str, str], ...]]:
     keep = nodes.largest()
     keep &= np.bincount(nodes.strong, weights=keep, minlength=len(keep))[nodes.strong] >= 2
     dropped = tuple((data.contexts[nodes.context[i]], data.items[nodes.item[i]]) for i in np.flatnonzero(~keep))
@@ -152,9 +147,7 @@ def _without_undetermined(
 
 def _davidson_reason(nodes: Nodes) -> str:
     """Why the contexts that are strongly connected have no joint Davidson estimate; empty where they have one."""
-    mine, tied = nodes.determined[nodes.context[nodes.wins.chosen]], nodes.determined[nodes.context[nodes.ties.left]]
-    wins = type(nodes.wins)(*(None if column is None else column[mine] for column in nodes.wins))
-    ties = type(nodes.ties)(*(column[tied] for column in nodes.ties)) if len(nodes.ties.left) else no_ties()
+    wins, ties = nodes.within(nodes.determined)
     return davidson_recession(wins, ties, len(nodes.context)) if nodes.determined.any() else ""
 
 
@@ -183,7 +176,3 @@ def _bases(base: str | None, data: Preferences, nodes: Nodes) -> Array:
         load = np.bincount(ends, weights=np.tile(wins.weight, 2), minlength=len(nodes.context))
     order = np.lexsort((np.arange(len(load)), -load, nodes.context))
     return order[np.unique(nodes.context[order], return_index=True)[1]]
-
-
-def _nothing(nodes: Nodes) -> Estimate:
-    return Estimate(*(np.full(len(nodes.context), np.nan) for _ in range(5)), np.nan, np.nan, np.nan)

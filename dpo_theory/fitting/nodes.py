@@ -66,6 +66,12 @@ class Nodes:
         """(X,) one strongly connected component of two items or more: the estimate exists and is unique."""
         return (self.n_strong == 1) & (self.size >= 2)
 
+    def within(self, contexts: Array) -> tuple[Comparisons, Ties]:
+        """The wins and ties of the contexts marked True in `contexts`, (X,)."""
+        mine, tied = contexts[self.context[self.wins.chosen]], contexts[self.context[self.ties.left]]
+        wins = Comparisons(*(None if column is None else column[mine] for column in self.wins))
+        return wins, Ties(*(column[tied] for column in self.ties))
+
     def largest(self) -> Array:
         """(M,) True in the largest strongly connected component of each context, the first of equals."""
         label, size = np.unique(self.strong, return_counts=True)
@@ -93,8 +99,7 @@ def number_nodes(data: Preferences, *, ties_connect: bool) -> Nodes:
         return np.searchsorted(nodes, key)
 
     rankings = tuple(
-        Rankings(np.zeros(len(keyed), dtype=np.int64), at(keyed), block.weight)
-        for keyed, block in zip(blocks, data.rankings, strict=True)
+        Rankings(np.zeros(len(keyed), dtype=np.int64), at(keyed), block.weight) for keyed, block in zip(blocks, data.rankings, strict=True)
     )
     numbered = Comparisons(np.zeros_like(wins.context), at(keys[0]), at(keys[1]), wins.weight, wins.target)
     numbered_ties = Ties(np.zeros_like(ties.context), at(tied[0]), at(tied[1]), ties.weight)

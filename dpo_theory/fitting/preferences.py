@@ -51,12 +51,10 @@ class Preferences:
         ties = count_ties(self.ties._replace(context=np.zeros_like(self.ties.context)))
         rankings = tuple(block._replace(context=np.zeros_like(block.context)) for block in self.rankings)
         note = f"{len(self.contexts)} prompts were pooled."
-        return replace(
-            self, contexts=("all prompts",), wins=wins, ties=ties, rankings=rankings, notes=(*self.notes, note)
-        )
+        return replace(self, contexts=("all prompts",), wins=wins, ties=ties, rankings=rankings, notes=(*self.notes, note))
 
     def only(self, keys: Array) -> Preferences:
-        """The preferences among the nodes context * items + item listed in `keys`, sorted; rankings skip the others."""
+        """The preferences among the nodes context * items + item in `keys`; rankings skip the others, empty contexts go."""
 
         def kept(context: Array, item: Array) -> Array:
             return np.isin(context * len(self.items) + item, keys)
@@ -67,7 +65,15 @@ class Preferences:
         stays = kept(ties.context, ties.left) & kept(ties.context, ties.right)
         ties = Ties(*(column[stays] for column in ties))
         pieces = [_shortened(block, kept(block.context[:, None], block.order)) for block in self.rankings]
-        return replace(self, wins=wins, ties=ties, rankings=tuple(block for blocks in pieces for block in blocks))
+        rankings = tuple(block for blocks in pieces for block in blocks)
+        return replace(self, wins=wins, ties=ties, rankings=rankings)._with_contexts_in_use()
+
+    def _with_contexts_in_use(self) -> Preferences:
+        parts = (self.wins, self.ties, *self.rankings)
+        used = np.unique(np.concatenate([part.context for part in parts]))
+        wins, ties, *rankings = (part._replace(context=np.searchsorted(used, part.context)) for part in parts)
+        names = tuple(self.contexts[index] for index in used)
+        return replace(self, contexts=names, wins=wins, ties=ties, rankings=tuple(rankings))
 
     def halved(self) -> Preferences:
         """The same preferences with half of every tie counted as a win of each side."""

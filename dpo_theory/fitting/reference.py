@@ -47,9 +47,7 @@ def reference_log_probs(reference: Any, data: Preferences, nodes: Nodes) -> tupl
         return _looked_up(dict(reference), "the reference", data, nodes), "given"
     if isinstance(reference, (str, Path)):
         return _looked_up(_from_file(reference), str(reference), data, nodes), f"from {Path(reference).name}"
-    raise ValueError(
-        f"reference is {reference!r}, expected {', '.join(NAMED)}, a file, or a mapping from items to probabilities."
-    )
+    raise ValueError(f"reference is {reference!r}, expected {', '.join(NAMED)}, a file, or a mapping from items to probabilities.")
 
 
 def _appearances(nodes: Nodes) -> Array:
@@ -83,9 +81,11 @@ def _looked_up(table: dict[Any, Any], name: str, data: Preferences, nodes: Nodes
                 "exists. Drop the item, or give it probability."
             )
     total = np.bincount(nodes.context, weights=mass, minlength=nodes.n_contexts)
-    listed = [sum(float(v) for v in (table[c] if by_context else table).values()) for c in data.contexts] if by_context else [
-        sum(float(value) for value in table.values())
-    ]
+    listed = (
+        [sum(float(v) for v in (table[c] if by_context else table).values()) for c in data.contexts]
+        if by_context
+        else [sum(float(value) for value in table.values())]
+    )
     wrong = [value for value in listed if abs(value - 1) > 1e-6]
     if wrong:
         raise ValueError(f"{name} sums to {wrong[0]:.6g}, expected 1. Divide by the sum if these are counts.")

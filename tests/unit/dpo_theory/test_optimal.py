@@ -264,7 +264,7 @@ def test_refuses(name):
 
 def test_rounding_of_a_low_precision_row_is_no_error():
     row = torch.log_softmax(torch.linspace(-3, 3, 7), -1).to(torch.bfloat16)[None]
-    assert abs(row.double().exp().sum() - 1) > 1e-4
+    assert abs(row.double().exp().sum() - 1) > 1e-6
     optimal.log_partition(torch.zeros_like(row), row, 0.5)
     with pytest.raises(ValueError, match="sums to"):
         optimal.log_partition(torch.zeros(1, 7, dtype=torch.float64), row.double(), 0.5)

@@ -1,0 +1,101 @@
+"""From rows to counts: every row is checked, none is dropped in silence, and memory grows with distinct rows only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bandits.door import Array
+from dpo_theory.fitting.columns import Columns, Layout, find_layout
+from dpo_theory.fitting.counting import Tally
+from dpo_theory.fitting.preferences import Preferences
+from dpo_theory.fitting.rankings import read_long, read_wide
+from dpo_theory.fitting.table import Chunk, Table, open_table, refuse
+from dpo_theory.fitting.vocabulary import Vocabulary
+from dpo_theory.fitting.weights import positive_weights
+
+__all__ = ["read"]
+
+POOLED = "all prompts"
+
+
+def read(source: Any, columns: Columns | None = None) -> Preferences:
+    """Preferences from a file or table.
+
+    Args:
+        source: as `open_table`.
+        columns: names of columns; the usual ones by default.
+
+    Raises:
+        ValueError: a row or column is not what it should be; the message names the file and line.
+
+    >>> read({"left": ["a", "b"], "right": ["b", "a"], "winner": ["tie", "left"]}).ties.weight.tolist()
+    [1.0]
+    """
+    table = open_table(source)
+    layout = find_layout(table.header, columns or Columns(), table.name)
+    contexts, items = Vocabulary(), Vocabulary()
+    if layout.kind in ("long", "wide"):
+        reader = read_long if layout.kind == "long" else read_wide
+        rankings, rows = reader(table, layout, contexts, items)
+        wins, ties = Tally().comparisons(), Tally().ties()
+    else:
+        won, tied, rows = Tally(), Tally(), 0
+        for chunk in table.chunks(layout.names):
+            rows += len(chunk.lines)
+            _count(table, layout, chunk, contexts, items, won, tied)
+        wins, ties, rankings = won.comparisons(), tied.ties(), ()
+    if rows == 0:
+        raise ValueError(f"{table.name} has column names but no rows.")
+    if len(items) < 2:
+        raise ValueError(f"{table.name} mentions one item only, {next(iter(items))!r}: nothing is compared with it.")
+    names = tuple(contexts) or (POOLED,)
+    return Preferences(table.name, names, tuple(items), wins, ties, rankings, rows, _notes(layout))
+
+
+def _notes(layout: Layout) -> tuple[str, ...]:
+    notes = []
+    if "weight" in layout.roles:
+        notes.append(f"The column {layout.roles['weight']} is taken as how often each row was seen.")
+    if layout.unused:
+        notes.append(f"Columns not read: {', '.join(layout.unused)}.")
+    return tuple(notes)
+
+
+def _count(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary, items: Vocabulary, won: Tally, tied: Tally) -> None:
+    roles = layout.roles
+    context = contexts.codes(table, chunk, roles["prompt"]) if "prompt" in roles else np.zeros(len(chunk.lines), dtype=np.int64)
+    weight = positive_weights(table, chunk, roles.get("weight"))
+    first, second = ("chosen", "rejected") if layout.kind == "pairs" else ("left", "right")
+    left, right = items.codes(table, chunk, roles[first]), items.codes(table, chunk, roles[second])
+    same = left == right
+    if same.any():
+        row = int(np.flatnonzero(same)[0])
+        name = chunk.columns[roles[first]][row]
+        raise refuse(table, chunk.line(row), f"{name!r} is compared with itself", "Such a row says nothing: remove it.")
+    if layout.kind == "pairs":
+        won.add(context, left, right, weight)
+        return
+    outcome = _outcomes(table, layout, chunk)
+    tie, right_won = outcome == 2, outcome == 1
+    tied.add(context[tie], np.minimum(left, right)[tie], np.maximum(left, right)[tie], weight[tie])
+    chosen, rejected = np.where(right_won, right, left), np.where(right_won, left, right)
+    won.add(context[~tie], chosen[~tie], rejected[~tie], weight[~tie])
+
+
+def _outcomes(table: Table, layout: Layout, chunk: Chunk) -> Array:
+    """(N,) 0 left won, 1 right won, 2 tie; a winner is `left`, `right`, `tie` or the name of an item."""
+    known = {"left": 0, "right": 1, "tie": 2}
+    texts = chunk.columns[layout.roles["winner"]]
+    outcome = np.fromiter((known.get(text, -1) for text in texts), dtype=np.int64, count=len(texts))
+    sides = chunk.columns[layout.roles["left"]], chunk.columns[layout.roles["right"]]
+    for row in np.flatnonzero(outcome < 0):
+        try:
+            outcome[row] = (sides[0][row], sides[1][row]).index(texts[row])
+        except ValueError:
+            raise refuse(
+                table, chunk.line(row), f"the winner is {texts[row]!r}, which is neither {sides[0][row]!r} nor {sides[1][row]!r}",
+                "Write left, right, tie, or the name of one of the two.",
+            ) from None  # fmt: skip
+    return outcome
