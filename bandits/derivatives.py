@@ -132,10 +132,12 @@ def _by_jets(loss: Loss, seen: Seen, columns: Array, put: Callable, order: int) 
     n, k = columns.shape
     fixed = type(seen)(*(None if part is None else np.asarray(part, dtype=np.float64) for part in seen))
     if order == 0:
-        value = np.asarray(loss(put(fixed, columns)), dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value = np.asarray(loss(put(fixed, columns)), dtype=np.float64)
         _require_rows(loss, value.shape, n)
         return value, np.zeros((n, k)), np.zeros((n, k, k))
-    found = loss(put(fixed, Jet.variables(columns)))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        found = loss(put(fixed, Jet.variables(columns)))
     if not isinstance(found, Jet):
         raise TypeError("the result does not depend on the policy, or left the jets")
     _require_rows(loss, found.value.shape, n)

@@ -100,9 +100,7 @@ def require_log_probs(name: str, value: Any) -> Array:
             if (array >= 0).all() and np.allclose(array.sum(axis=-1), 1.0)
             else "If these are logits, pass log_softmax(logits)."
         )
-        raise ValueError(
-            f"{name}{row_name(where)} sums to {float(total[where]):.6g} in probability, expected 1. {remedy}"
-        )
+        raise ValueError(f"{name}{row_name(where)} sums to {float(total[where]):.6g} in probability, expected 1. {remedy}")
     return array
 
 
@@ -119,9 +117,7 @@ def require_probs(name: str, value: Any) -> Array:
     wrong = ~(np.abs(total - 1.0) <= np.sqrt(_epsilon(value)))
     if wrong.any():
         where = _first(wrong) if wrong.ndim else ()
-        raise ValueError(
-            f"{name}{row_name(where)} sums to {float(total[where]):.6g}, expected 1. Divide by the sum if these are counts."
-        )
+        raise ValueError(f"{name}{row_name(where)} sums to {float(total[where]):.6g}, expected 1. Divide by the sum if these are counts.")
     return array
 
 

@@ -52,6 +52,8 @@ class LogitModel:
         log_policy = self.log_policy(logits)
         found = derivatives(self.loss, rows.see(log_policy[rows.context[:, None], rows.actions]))
         weight = rows.weight
+        broken = ~(np.isfinite(found.gradient).all(axis=1) & np.isfinite(found.hessian).all(axis=(1, 2)))
+        found = type(found)(np.where(broken, np.inf, found.value), *(np.nan_to_num(part, posinf=0, neginf=0) for part in found[1:]))
         total = np.bincount(rows.context, weights=weight * found.value, minlength=x)
         magnitude = np.bincount(rows.context, weights=weight * np.abs(found.value), minlength=x)
         pull = self._nodes(weight[:, None] * found.gradient)

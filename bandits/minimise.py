@@ -10,17 +10,19 @@ import numpy as np
 from bandits.data import Comparisons, Rankings
 from bandits.door import Array, require_log_probs, require_same_shape
 from bandits.graph import ComparisonGraph, comparison_graph
+from bandits.kinks import minimise_pieces
 from bandits.logits import LogitModel
 from bandits.margins import MarginModel
-from bandits.newton import Descent, descend
+from bandits.newton import descend
+from bandits.outcome import Outcome, nothing_left, read_vertex
 from bandits.probe import LossShape, falls_for_ever, inspect_loss, reads_target
 from bandits.problem import TabularBandit
 from bandits.rows import Rows, read_rows
-from bandits.solution import Certificate, Solution, Status, worst_status
+from bandits.solution import Solution
 
 __all__ = ["minimise_loss"]
 
-_FAR = 1e4  # times the loss's length: nats beyond which an iteration is running to infinity
+_FAR_MARGINS, _FAR_LOGITS = 1e4, 40.0  # times the loss's length: nats beyond which an iteration runs to infinity
 _STARTS = 8
 _DENSE_LIMIT = 1000
 
@@ -90,14 +92,17 @@ def minimise_loss(
         )
     kept = rows.take(np.flatnonzero(~gone[rows.context]))
     if len(kept) == 0:
-        return _nothing_left(bandit, graph, gone)
+        return nothing_left(bandit, graph, gone)
+    if margins_suffice and shape.kinked:
+        return read_vertex(rows, graph, gone, minimise_pieces(loss, kept, graph.component, shape.length))
     components = graph.component if shape.shift_invariant else None
     model = MarginModel(loss, kept) if margins_suffice else LogitModel(loss, kept, components)
+    far = (_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length
     ends = [
-        descend(model, logits, radius=8 * shape.length, tol=tol, max_steps=max_steps, far=_FAR * shape.length)
+        descend(model, logits, radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far)
         for logits in _starts(bandit, start, shape)
     ]
-    return _Outcome(bandit, rows, shape, graph, gone, model, ends).solution()
+    return Outcome(rows, shape, graph, gone, model, ends).solution()
 
 
 def _graph_of(rows: Rows) -> ComparisonGraph:
@@ -130,161 +135,3 @@ def _starts(bandit: TabularBandit, start: Any, shape: LossShape) -> list[Array]:
         return [first]
     rng = np.random.default_rng(0)
     return [first, *(first + 2 * shape.length * rng.normal(size=first.shape) for _ in range(_STARTS - 1))]
-
-
-def _nothing_left(bandit: TabularBandit, graph: ComparisonGraph, gone: Array) -> Solution:
-    lost = np.where(gone[:, None], np.nan, bandit.log_ref)
-    statuses = tuple(Status.NO_MINIMISER if flag else Status.FLAT for flag in gone)
-    reason = _no_minimiser_reason(gone)
-    certificate = Certificate(np.nan, np.nan, reason, statuses, graph.component, np.where(gone[:, None], graph.direction, 0.0))
-    return Solution(lost, np.nan, np.nan, 0, Status.NO_MINIMISER, certificate)
-
-
-def _no_minimiser_reason(gone: Array) -> str:
-    return (
-        f"in {int(gone.sum())} of {len(gone)} contexts some actions are never beaten from outside their group: raising them "
-        "together lowers the loss for ever, so no policy attains the infimum"
-    )
-
-
-class _Outcome:
-    """The descents, read context by context."""
-
-    def __init__(
-        self,
-        bandit: TabularBandit,
-        rows: Rows,
-        shape: LossShape,
-        graph: ComparisonGraph,
-        gone: Array,
-        model: MarginModel | LogitModel,
-        ends: list[Descent],
-    ) -> None:
-        self.bandit, self.rows, self.shape, self.graph, self.gone = bandit, rows, shape, graph, gone
-        self.model, self.ends = model, ends
-        self.component = graph.component if shape.shift_invariant else np.zeros(bandit.reward.shape, dtype=np.int64)
-
-    def log_policy(self, logits: Array) -> Array:
-        """(X, A) log-probabilities; each component keeps the reference's mass."""
-        ref = self.bandit.log_ref
-        raw = ref + logits
-        size = self.bandit.n_actions
-        slot = (self.component + np.arange(len(ref))[:, None] * size).reshape(-1)
-        return raw + (_log_mass(ref, slot) - _log_mass(raw, slot))[slot].reshape(ref.shape)
-
-    def solution(self) -> Solution:
-        values = np.stack([end.point.value for end in self.ends])
-        resting = np.stack([end.done for end in self.ends])
-        best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
-        each = np.arange(len(best))
-        logits = np.stack([end.logits for end in self.ends])[best, each]
-        point = self.model.evaluate(logits)
-        bound, decrement = self.model.error_bound(point)
-        log_policy, minima, many = self._minima(values, resting, best, self.log_policy(logits))
-        statuses, direction, reason = self._statuses(logits, resting[best, each], many, point)
-        nowhere = np.array([status is Status.NO_MINIMISER for status in statuses])
-        stuck = np.array([status is Status.NOT_CONVERGED for status in statuses])
-        unseen = self.rows.share == 0
-        share = np.where(unseen, 0.0, self.rows.share)
-        value = float("nan") if nowhere.any() else float(share @ np.where(unseen, 0.0, point.value))
-        gradient = self.model.gradient(point)
-        alive = ~(nowhere | unseen)
-        gap = np.where(alive, np.maximum(decrement, 0) + 8 * np.finfo(float).eps * point.magnitude, 0.0)
-        flat = np.array([status is Status.FLAT for status in statuses])
-        return Solution(
-            log_policy=np.where(nowhere[:, None], np.nan, log_policy),
-            value=value,
-            gradient_norm=float(np.max(np.abs(gradient[alive]), initial=0.0)),
-            steps=max(end.steps for end in self.ends),
-            status=worst_status(statuses),
-            certificate=Certificate(
-                gap_bound=float("nan") if (nowhere | stuck).any() else float(share @ gap),
-                distance_bound=float("nan") if (nowhere | stuck).any() else float(np.max(bound[alive], initial=0.0)),
-                reason=reason,
-                statuses=statuses,
-                components=self.component if flat.any() else None,
-                direction=direction,
-                minima=minima,
-            ),
-        )
-
-    def _minima(
-        self, values: Array, resting: Array, best: Array, log_policy: Array
-    ) -> tuple[Array, tuple[Array, ...], Array]:
-        """The other resting points, and the contexts where they differ from the best."""
-        many, minima = np.zeros(len(best), dtype=bool), []
-        for end in self.ends[1:] if len(self.ends) > 1 else []:
-            other = self.log_policy(end.logits)
-            with np.errstate(invalid="ignore"):
-                apart = np.nan_to_num(np.abs(other - log_policy)).max(axis=1)
-            apart = np.where(end.done & self._is_minimum(end), apart, 0.0)
-            if (apart > 1e-6).any():
-                many |= apart > 1e-6
-                minima.append(np.where((apart > 1e-6)[:, None], other, log_policy))
-        return log_policy, tuple(minima), many
-
-    def _is_minimum(self, end: Descent) -> Array:
-        return self.model.least_curvature(end.point, signed=True) > 0
-
-    def _statuses(
-        self, logits: Array, done: Array, many: Array, point: Any
-    ) -> tuple[tuple[Status, ...], Array | None, str]:
-        x, support = len(done), self.bandit.support
-        unseen = self.rows.share == 0
-        direction = np.where(self.gone[:, None], self.graph.direction, 0.0)
-        off = self._run_off(logits, ~done & ~self.gone & ~unseen)
-        direction[off] = logits[off] / np.abs(logits[off]).max(axis=1, keepdims=True)
-        if self.shape.shift_invariant:
-            held = np.array([len(np.unique(row[keep])) for row, keep in zip(self.component, support, strict=True)])
-            loose = held > 1
-        else:
-            loose = self.model.null_directions(point) > 0
-        statuses = []
-        for context in range(x):
-            if self.gone[context] or off[context]:
-                statuses.append(Status.NO_MINIMISER)
-            elif unseen[context]:
-                statuses.append(Status.FLAT if support[context].sum() > 1 else Status.OPTIMAL)
-            elif not done[context]:
-                statuses.append(Status.NOT_CONVERGED)
-            elif many[context]:
-                statuses.append(Status.SEVERAL_MINIMA)
-            else:
-                statuses.append(Status.FLAT if loose[context] else Status.OPTIMAL)
-        nowhere = self.gone | off
-        return tuple(statuses), (direction if nowhere.any() else None), self._reason(worst_status(tuple(statuses)), off)
-
-    def _run_off(self, logits: Array, moving: Array) -> Array:
-        """(X,) contexts of a convex loss that keeps falling, by as much as ever, far along the ray of the iterates."""
-        if not (self.shape.convex and moving.any()):
-            return np.zeros(len(logits), dtype=bool)
-        unit = logits / np.maximum(np.abs(logits).max(axis=1, keepdims=True), 1e-300) * self.shape.length
-        falls = [self.model.evaluate(unit * scale).value for scale in (1e2, 1e3, 1e4, 1e5, 1e6)]
-        return moving & np.all(np.diff(np.array(falls), axis=0) < 0, axis=0)
-
-    def _reason(self, status: Status, off: Array) -> str:
-        if status is Status.NO_MINIMISER:
-            return _no_minimiser_reason(self.gone) if self.gone.any() else (
-                "the loss keeps falling along certificate.direction, as far as it was followed, so no policy attains its infimum"
-            )
-        if status is Status.NOT_CONVERGED:
-            return "the iterations did not come to rest: the loss may have no minimiser, or no second derivative where it has one"
-        if status is Status.SEVERAL_MINIMA:
-            return "the loss is not convex and several starts came to rest in different minima; the best of them is reported"
-        if status is Status.FLAT:
-            return (
-                "only differences within a connected component of compared actions are identified; "
-                "the reference's probability of each component is kept"
-            )
-        if self.shape.convex:
-            return "convex loss, strongly connected comparisons, gradient within rounding of 0: the minimiser, bounded by the curvature"
-        return f"not convex, but {len(self.ends)} starts came to rest at one minimum"
-
-
-def _log_mass(log_weights: Array, slot: Array) -> Array:
-    flat = log_weights.reshape(-1)
-    top = np.full(slot.max() + 1, -np.inf)
-    np.maximum.at(top, slot, flat)
-    top = np.where(np.isfinite(top), top, 0.0)
-    total = np.bincount(slot, weights=np.exp(flat - top[slot]), minlength=len(top))
-    return top + np.log(np.where(total > 0, total, 1.0))

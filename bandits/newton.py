@@ -31,13 +31,13 @@ class Model(Protocol):
 
 
 class Descent(NamedTuple):
-    """Where the iterations ended: logits (X, A), their point, steps, and which contexts (X,) came to rest."""
+    """Where the iterations ended: logits (X, A), their point, steps, which contexts (X,) came to rest, their last true move (X, A)."""
 
     logits: Array
     point: Point
     steps: int
     done: Array
-    last_step: Array
+    last_move: Array
 
 
 def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps: int, far: float) -> Descent:
@@ -55,7 +55,7 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
     point = model.evaluate(logits)
     done, lost = np.zeros(len(logits), dtype=bool), np.zeros(len(logits), dtype=bool)
     last, steps = np.full(len(logits), np.inf), 0
-    move = np.zeros_like(logits)
+    move, trail = np.zeros_like(logits), np.zeros_like(logits)
     while steps < max_steps:
         move, promised = model.step(point)
         spread = np.ptp(logits, axis=1)
@@ -66,13 +66,13 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
         if not active.any():
             break
         steps += 1
-        last = size
+        last, trail = size, np.where(active[:, None], move, trail)
         full = np.minimum(1.0, reach / np.maximum(np.ptp(move, axis=1), 1e-300))
         logits, point, taken = _search(model, logits, point, move, promised, np.where(active, full, 0.0))
         length = taken * np.ptp(move, axis=1)
         reach = np.where(active & (taken == full) & (full < 1), 2 * reach, np.where(active & (taken < full), 2 * length, reach))
         reach = np.maximum(reach, 1e-12)
-    return Descent(logits, point, steps, done, move)
+    return Descent(logits, point, steps, done, trail)
 
 
 def _search(

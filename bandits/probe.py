@@ -79,16 +79,13 @@ def falls_for_ever(loss: Callable, rows: Rows, direction: Array) -> bool:
     touched = np.flatnonzero(np.ptp(move, axis=1) > 0)
     if len(touched) == 0:
         return False
-    touched = touched[np.unique(np.linspace(0, len(touched) - 1, 512).astype(int))]
+    touched = touched[np.unique(np.linspace(0, len(touched) - 1, 256).astype(int))]
     few, move = rows.take(touched), move[touched]
-    base = few.ref
-    slopes = []
-    for distance in np.concatenate([[0.0], np.geomspace(1e-2, 1e10, 97)]):
-        found = derivatives(loss, few.see(base + distance * move))
-        slopes.append(np.sum(found.gradient * move, axis=1))
-    slope = np.array(slopes)
-    if np.isnan(slope).any():
-        slope = np.where(np.isnan(slope), 0.0, slope)
+    distances = np.concatenate([[0.0], np.geomspace(1e-2, 1e10, 97)])
+    many = few.take(np.tile(np.arange(len(few)), len(distances)))
+    moves = np.tile(move, (len(distances), 1))
+    found = derivatives(loss, many.see(many.ref + np.repeat(distances, len(few))[:, None] * moves))
+    slope = np.nan_to_num(np.sum(found.gradient * moves, axis=1)).reshape(len(distances), len(few))
     largest = np.abs(slope).max(axis=0)
     if (slope > 1e-12 * largest).any():
         return False
@@ -151,14 +148,10 @@ def _require_own_gradient(loss: Callable, probed: Rows, points: Array, value: Ar
 def _along_margins(loss: Callable, probed: Rows) -> LossShape:
     grid = np.concatenate([-np.geomspace(1e3, 1e-3, 61), [0.0], np.geomspace(1e-3, 1e3, 61)])
     few = probed.take(np.unique(np.linspace(0, len(probed) - 1, 4).astype(int)))
-    slopes, bends = [], []
-    for margin in grid:
-        points = few.ref.copy()
-        points[:, 0] += margin
-        _, slope, bend = margin_derivatives(loss, few.see(points))
-        slopes.append(slope)
-        bends.append(bend)
-    slope, bend = np.nan_to_num(np.array(slopes)), np.nan_to_num(np.array(bends))
+    many = few.take(np.tile(np.arange(len(few)), len(grid)))
+    points = many.ref.copy()
+    points[:, 0] += np.repeat(grid, len(few))
+    _, slope, bend = (np.nan_to_num(part).reshape(len(grid), -1) for part in margin_derivatives(loss, many.see(points)))
     size = np.abs(slope).max(axis=0)
     changes = np.diff(slope, axis=0)
     convex = bool((changes >= -1e-9 * size).all() and (bend >= -1e-9 * np.abs(bend).max(axis=0)).all())

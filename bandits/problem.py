@@ -60,9 +60,7 @@ class TabularBandit:
         require_same_shape(reward=reward, log_ref=log_ref)
         require_reward("reward", reward, log_ref)
         if context_probs.shape != (len(reward),):
-            raise ValueError(
-                f"context_probs has shape {context_probs.shape}, expected ({len(reward)},): one weight per row of reward."
-            )
+            raise ValueError(f"context_probs has shape {context_probs.shape}, expected ({len(reward)},): one weight per row of reward.")
         fields: dict[str, Any] = {
             "context_probs": context_probs,
             "reward": reward,
@@ -135,7 +133,4 @@ class TabularBandit:
         tokens = "" if self.tokens is None else f", tokens={self.tokens.astype(int).tolist()}"
         log_ref = "np.array(" + repr(self.log_ref.tolist()).replace("-inf", "-np.inf") + ")"
         reward = "np.array(" + repr(self.reward.tolist()).replace("-inf", "-np.inf") + ")"
-        return (
-            f"TabularBandit(context_probs={self.context_probs.tolist()}, reward={reward}, log_ref={log_ref}, "
-            f"beta={self.beta!r}{tokens})"
-        )
+        return f"TabularBandit(context_probs={self.context_probs.tolist()}, reward={reward}, log_ref={log_ref}, beta={self.beta!r}{tokens})"

@@ -16,7 +16,12 @@ _HOMES = {
     "Evidence": "evidence",
     "Report": "evidence",
     "Verdict": "evidence",
+    "AOT": "losses.aot",
+    "CDPO": "losses.cdpo",
     "DPO": "losses.dpo",
+    "Hinge": "losses.hinge",
+    "IPO": "losses.ipo",
+    "NCA": "losses.nca",
     "PlackettLuceDPO": "losses.plackett_luce",
     "bradley_terry": "preferences",
     "plackett_luce": "preferences",
@@ -28,6 +33,8 @@ _HOMES = {
     "project_reward": "optimal",
     "same_class": "rewards",
     "verify": "claims.runner",
+    "check_loss": "checks.runner",
+    "audit": "audit.run",
     "fit": "fitting",
     "Fit": "fitting",
 }
@@ -37,6 +44,8 @@ __all__ = ["__version__", *sorted(_HOMES)]
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that `import dpo_theory` loads nothing heavy."""
+    if name == "testing":
+        return import_module("dpo_theory.testing")
     if name not in _HOMES:
         raise AttributeError(f"module 'dpo_theory' has no attribute {name!r}")
     value = getattr(import_module(f"dpo_theory.{_HOMES[name]}"), name)
@@ -45,4 +54,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "testing"})

@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "arrays",
+    "ascending",
     "exp",
     "expect",
     "is_symbolic",
@@ -22,6 +23,7 @@ __all__ = [
     "log_sigmoid",
     "logsumexp",
     "namespace",
+    "relu",
     "sigmoid",
     "softplus",
     "tail_logsumexp",
@@ -50,6 +52,14 @@ class NumPy:
         from scipy.special import expit
 
         return expit(x)
+
+    @staticmethod
+    def relu(x: Any) -> Any:
+        return np.maximum(x, 0.0)
+
+    @staticmethod
+    def ascending(x: Any) -> Any:
+        return np.sort(x, axis=-1)
 
     @staticmethod
     def total(x: Any) -> Any:
@@ -95,6 +105,16 @@ class Torch:
         import torch
 
         return torch.sigmoid(x)
+
+    @staticmethod
+    def relu(x: Any) -> Any:
+        import torch
+
+        return torch.relu(x)
+
+    @staticmethod
+    def ascending(x: Any) -> Any:
+        return x.sort(dim=-1).values
 
     @staticmethod
     def total(x: Any) -> Any:
@@ -153,6 +173,18 @@ class Symbolic:
         import sympy
 
         return Symbolic._each(lambda v: 1 / (1 + sympy.exp(-v)), x)
+
+    @staticmethod
+    def relu(x: Any) -> Any:
+        import sympy
+
+        return Symbolic._each(lambda v: sympy.Max(v, 0), x)
+
+    @staticmethod
+    def ascending(x: Any) -> Any:
+        if np.ndim(x) and np.shape(x)[-1] > 1:
+            raise ValueError("expressions have no order: sort numbers, or read the loss on one pair.")
+        return x
 
     @staticmethod
     def total(x: Any) -> Any:
@@ -262,6 +294,16 @@ def log_sigmoid(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """s(x) = 1 / (1 + e^-x)."""
     return namespace(x).sigmoid(x)
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0)."""
+    return namespace(x).relu(x)
+
+
+def ascending(x: Any) -> Any:
+    """The values in ascending order along the last axis: (..., N) -> (..., N)."""
+    return namespace(x).ascending(x)
 
 
 def total(x: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bandits.door import as_numpy, require_beta
+from dpo_theory._matrices import array, inverse, log_det, log_two_pi, same_dimension, symmetric
 from dpo_theory._xp import is_symbolic
 
 __all__ = [
@@ -53,13 +54,13 @@ class Quadratic(NamedTuple):
     def __call__(self, y: Any) -> Any:
         """(..., d) answers -> (...) rewards."""
         linear, curvature = _reward(self)
-        y = _array("y", y)
+        y = array("y", y)
         return self.constant + y @ linear - ((y @ curvature) * y).sum(axis=-1) / 2
 
     @classmethod
     def centred(cls, centre: Any, curvature: Any) -> Quadratic:
         """The reward -(y - centre) . curvature (y - centre) / 2: centre (d,), curvature (d, d)."""
-        centre, curvature = _array("centre", centre), _array("curvature", curvature)
+        centre, curvature = array("centre", centre), array("curvature", curvature)
         return cls(curvature @ centre, curvature, -(centre @ curvature @ centre) / 2)
 
 
@@ -80,9 +81,9 @@ def log_density(gaussian: Gaussian, y: Any) -> Any:
     -0.9189
     """
     mean, covariance = _gaussian("gaussian", gaussian)
-    away = _array("y", y) - mean
-    squared = ((away @ _inverse(covariance)) * away).sum(axis=-1)
-    log_volume = _log_det(covariance) + len(mean) * _log_two_pi(covariance)
+    away = array("y", y) - mean
+    squared = ((away @ inverse(covariance)) * away).sum(axis=-1)
+    log_volume = log_det(covariance) + len(mean) * log_two_pi(covariance)
     return -(squared + log_volume) / 2
 
 
@@ -115,7 +116,7 @@ def critical_beta(reward: Quadratic, ref: Gaussian) -> Any:
 
 
 def optimal_gaussian(reward: Quadratic, ref: Gaussian, beta: Any) -> Gaussian:
-    r"""The maximiser of E_pi[r] - beta KL(pi || ref) over all laws: N(m + V g / beta, V), V = (Sigma^-1 + Q / beta)^-1, g = a - Q m.
+    r"""The maximiser of E_pi[r] - beta KL(pi || ref): N(m + V g / beta, V), V = (Sigma^-1 + Q / beta)^-1, g = a - Q m.
 
     Args:
         reward: slope a, curvature Q.
@@ -134,7 +135,7 @@ def optimal_gaussian(reward: Quadratic, ref: Gaussian, beta: Any) -> Gaussian:
     array([2.82])
     """
     mean, covariance, slope, curvature = _admit(reward, ref, beta)
-    narrowed = covariance @ _inverse(_tilt(covariance, curvature, beta))
+    narrowed = covariance @ inverse(_tilt(covariance, curvature, beta))
     return Gaussian(mean + narrowed @ (slope - curvature @ mean) / beta, (narrowed + narrowed.T) / 2)
 
 
@@ -160,8 +161,8 @@ def log_partition(reward: Quadratic, ref: Gaussian, beta: Any) -> Any:
     mean, covariance, slope, curvature = _admit(reward, ref, beta)
     tilt = _tilt(covariance, curvature, beta)
     pull = slope - curvature @ mean
-    gain = pull @ covariance @ _inverse(tilt) @ pull / (2 * beta**2)
-    return reward(mean) / beta + gain - _log_det(tilt) / 2
+    gain = pull @ covariance @ inverse(tilt) @ pull / (2 * beta**2)
+    return reward(mean) / beta + gain - log_det(tilt) / 2
 
 
 def implicit_reward(policy: Gaussian, ref: Gaussian, beta: Any) -> Quadratic:
@@ -185,12 +186,12 @@ def implicit_reward(policy: Gaussian, ref: Gaussian, beta: Any) -> Quadratic:
     """
     mean, covariance = _gaussian("policy", policy)
     centre, spread = _gaussian("ref", ref)
-    _same_dimension(mean, centre)
+    same_dimension(mean, centre)
     if not is_symbolic(beta):
         require_beta(beta)
-    precision, base = _inverse(covariance), _inverse(spread)
+    precision, base = ((matrix + matrix.T) / 2 for matrix in (inverse(covariance), inverse(spread)))
     squares = mean @ precision @ mean - centre @ base @ centre
-    volumes = _log_det(covariance) - _log_det(spread)
+    volumes = log_det(covariance) - log_det(spread)
     return Quadratic(beta * (precision @ mean - base @ centre), beta * (precision - base), -beta * (squares + volumes) / 2)
 
 
@@ -212,9 +213,9 @@ def kl_divergence(policy: Gaussian, ref: Gaussian) -> Any:
     """
     mean, covariance = _gaussian("policy", policy)
     centre, spread = _gaussian("ref", ref)
-    _same_dimension(mean, centre)
-    precision, away = _inverse(spread), mean - centre
-    volumes = _log_det(covariance) - _log_det(spread)
+    same_dimension(mean, centre)
+    precision, away = inverse(spread), mean - centre
+    volumes = log_det(covariance) - log_det(spread)
     return ((precision * covariance).sum() - len(mean) - volumes + away @ precision @ away) / 2
 
 
@@ -292,24 +293,24 @@ def _pair(reward: Quadratic, ref: Gaussian) -> tuple[Any, Any, Any, Any]:
     """(mean, covariance, slope, curvature), looked at and of one dimension."""
     mean, covariance = _gaussian("the Gaussian", ref)
     slope, curvature = _reward(reward)
-    _same_dimension(mean, slope)
+    same_dimension(mean, slope)
     return mean, covariance, slope, curvature
 
 
 def _reward(reward: Quadratic) -> tuple[Any, Any]:
-    linear = _array("reward.linear", reward.linear)
+    linear = array("reward.linear", reward.linear)
     if linear.ndim != 1:
         raise ValueError(f"reward.linear has shape {linear.shape}, expected (d,).")
     if reward.curvature is None:
         return linear, np.zeros((len(linear), len(linear)), dtype=int)
-    return linear, _symmetric("reward.curvature", _array("reward.curvature", reward.curvature), len(linear))
+    return linear, symmetric("reward.curvature", array("reward.curvature", reward.curvature), len(linear))
 
 
 def _gaussian(name: str, gaussian: Gaussian) -> tuple[Any, Any]:
-    mean = _array(f"{name}.mean", gaussian.mean)
+    mean = array(f"{name}.mean", gaussian.mean)
     if mean.ndim != 1:
         raise ValueError(f"{name}.mean has shape {mean.shape}, expected (d,).")
-    covariance = _symmetric(f"{name}.covariance", _array(f"{name}.covariance", gaussian.covariance), len(mean))
+    covariance = symmetric(f"{name}.covariance", array(f"{name}.covariance", gaussian.covariance), len(mean))
     if not is_symbolic(covariance):
         lowest = float(np.linalg.eigvalsh(covariance)[0])
         if not lowest > 0:
@@ -318,50 +319,3 @@ def _gaussian(name: str, gaussian: Gaussian) -> tuple[Any, Any]:
                 "the law has no density. Drop the directions that do not vary."
             )
     return mean, covariance
-
-
-def _symmetric(name: str, matrix: Any, d: int) -> Any:
-    if matrix.shape != (d, d):
-        raise ValueError(f"{name} has shape {matrix.shape}, expected ({d}, {d}).")
-    if not is_symbolic(matrix) and not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
-        raise ValueError(f"{name} is not symmetric; pass (M + M.T) / 2.")
-    return matrix
-
-
-def _same_dimension(mean: Any, other: Any) -> None:
-    if len(mean) != len(other):
-        raise ValueError(f"the Gaussian has d = {len(mean)} and the other argument d = {len(other)}; they must agree.")
-
-
-def _array(name: str, value: Any) -> Any:
-    array = np.asarray(value)
-    if array.dtype == object:
-        return array
-    array = as_numpy(name, array)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} is {array.tolist()}, expected finite numbers.")
-    return array
-
-
-def _inverse(matrix: Any) -> Any:
-    if not is_symbolic(matrix):
-        return np.linalg.inv(matrix)
-    import sympy as sp
-
-    return np.array(sp.Matrix(matrix).inv().applyfunc(sp.cancel).tolist(), dtype=object)
-
-
-def _log_det(matrix: Any) -> Any:
-    if not is_symbolic(matrix):
-        return np.linalg.slogdet(matrix)[1]
-    import sympy as sp
-
-    return sp.log(sp.factor(sp.Matrix(matrix).det()))
-
-
-def _log_two_pi(matrix: Any) -> Any:
-    if not is_symbolic(matrix):
-        return np.log(2 * np.pi)
-    import sympy as sp
-
-    return sp.log(2) + sp.log(sp.pi)

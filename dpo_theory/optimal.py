@@ -150,9 +150,7 @@ def kl_divergence(log_policy: Any, log_ref: Any) -> Any:
     array([0.1308])
     """
     if not is_symbolic(log_policy, log_ref):
-        require_same_shape(
-            log_policy=require_log_probs("log_policy", log_policy), log_ref=require_log_probs("log_ref", log_ref)
-        )
+        require_same_shape(log_policy=require_log_probs("log_policy", log_policy), log_ref=require_log_probs("log_ref", log_ref))
         log_policy, log_ref = arrays(log_policy, log_ref)
     with np.errstate(invalid="ignore"):  # -inf - -inf off both supports, where the weight is 0
         return expect(log_policy, log_policy - log_ref)

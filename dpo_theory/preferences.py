@@ -69,7 +69,6 @@ def _finite(name: str, value: Any) -> Any:
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
-            f"{name} is {array[where]} at {where}, expected a finite reward: "
-            "a preference that is certain has no finite reward difference."
+            f"{name} is {array[where]} at {where}, expected a finite reward: a preference that is certain has no finite reward difference."
         )
     return array

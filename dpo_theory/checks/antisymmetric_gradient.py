@@ -14,13 +14,13 @@ from dpo_theory.proof import is_zero
 
 
 def run(subject, rng):
-    worst, seen = 0.0, 0
+    worst, seen, tolerance = 0.0, 0, subject.tolerance(TOLERANCE)
     for pairs in (small(), wide(rng)):
         slopes = subject.gradients(pairs)
         error = np.abs(slopes[:, 0] + slopes[:, 1]) / np.maximum(1e-3, np.abs(slopes[:, :2]).max(axis=1))
         worst, seen = max(worst, float(error.max())), seen + len(error)
-        if error.max() > TOLERANCE:
-            k = int(np.flatnonzero(error > TOLERANCE)[0])
+        if error.max() > tolerance:
+            k = int(np.flatnonzero(error > tolerance)[0])
             because = "the two partial derivatives are not opposite"
             return refuted(witness(subject, take(pairs, slice(k, k + 1)), [-slopes[k, 1]], [slopes[k, 0]], because), instances=seen)
     expression = subject.reading.expression
@@ -28,7 +28,7 @@ def run(subject, rng):
         a, b = subject.reading.symbols[:2]
         if is_zero(exact(sp.diff(expression, a) + sp.diff(expression, b))):
             return proved("the sum of both partial derivatives is identically 0")
-    return holds(seen, worst, TOLERANCE)
+    return holds(seen, worst, tolerance)
 
 
 CHECK = Check(

@@ -18,6 +18,9 @@ ULPS = 64.0
 
 def run(subject, rng):
     worst, seen, compared = 0.0, 0, []
+    coarse = _coarse(subject)
+    if coarse is not None:
+        return coarse
     for pairs in (small(), wide(rng)):
         for label, other, dtype, epsilon in _others(subject):
             rounded = _rounded(other, pairs, dtype)
@@ -27,7 +30,7 @@ def run(subject, rng):
                 continue  # it runs on one backend only
             expected = subject.values(rounded)
             terms = 1 + np.abs(expected) + sum(np.abs(np.asarray(column)) for column in rounded[:4])
-            error = np.abs(got - expected) / (epsilon * terms)
+            error = np.abs(got - expected) / (max(epsilon, subject.epsilon) * terms)
             worst, seen = max(worst, float(np.max(error))), seen + len(got)
             compared.append(label)
             if not np.max(error) <= ULPS:
@@ -35,6 +38,23 @@ def run(subject, rng):
                 because = f"{label} differs from float64 by {error[k]:.3g} units of rounding: an unstable form, or a cast inside"
                 return refuted(witness(subject, take(rounded, slice(k, k + 1)), expected[k], got[k], because), instances=seen)
     return holds(seen, worst, ULPS, method="compared: " + ", ".join(dict.fromkeys(compared)))
+
+
+def _coarse(subject):
+    """A cast to a lower precision inside: sixteen small steps that the loss should see, and does not."""
+    pairs = take(small(), slice(0, 81, 2))
+    step = 2.0**-14
+    moved = [pairs._replace(policy_chosen=pairs.policy_chosen - k * step) for k in (0, *range(1, 17), 2048)]
+    values = np.array([subject.values(at) for at in moved])
+    sloped = np.abs(values[-1] - values[0]) > 1e-3
+    distinct = np.array([len(np.unique(column)) for column in values[:-1].T])
+    lost = sloped & (distinct < 12)
+    if lost.sum() <= sloped.sum() / 2:
+        return None
+    k = int(np.flatnonzero(lost)[0])
+    one = take(pairs, slice(k, k + 1))
+    because = f"policy_chosen in 16 steps of 6e-5 gives {distinct[k]} values: float16 or bfloat16 inside"
+    return refuted(witness(subject, one, "17 values", f"{distinct[k]} values", because), instances=len(distinct))
 
 
 def _others(subject):

@@ -14,7 +14,7 @@ TOLERANCE = 1e-11
 
 
 def run(subject, rng):
-    worst, seen = 0.0, 0
+    worst, seen, tolerance = 0.0, 0, subject.tolerance(TOLERANCE)
     for pairs in (take(small(), [0, 5, 40]), take(small(), slice(None)), wide(rng, 65)):
         order = rng.permutation(len(pairs.policy_chosen))
         before, after = numeric(subject.raw(pairs)[0]), numeric(subject.raw(take(pairs, order))[0])
@@ -23,10 +23,10 @@ def run(subject, rng):
             expected, after = np.sort(before), np.sort(after)  # a coupled loss may name its pairs anew
         error = np.abs(after - expected) / np.maximum(1.0, np.abs(expected))
         worst, seen = max(worst, float(np.max(error))), seen + len(order)
-        if not np.max(error) <= TOLERANCE:
+        if not np.max(error) <= tolerance:
             because = "the loss depends on the place of a pair in its batch"
             return refuted(witness(subject, take(pairs, order), expected, after, because), residual=worst, instances=seen)
-    return holds(seen, worst, TOLERANCE, method="permuted batches")
+    return holds(seen, worst, tolerance, method="permuted batches")
 
 
 CHECK = Check(

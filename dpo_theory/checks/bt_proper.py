@@ -8,7 +8,8 @@ import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
 from dpo_theory.checks.deciding import exact, margin_pairs, margin_slopes, seen_margin_only
-from dpo_theory.checks.witness import witness
+from dpo_theory.checks.population import fitted_beta
+from dpo_theory.checks.witness import slopes_shown, witness
 from dpo_theory.proof import is_zero
 from dpo_theory.rigor.sign import sign_on_reals
 
@@ -18,15 +19,18 @@ TOLERANCE = 1e-8
 def run(subject, rng):
     if not seen_margin_only(subject):
         return not_applicable("the loss is not a function of the margin")
-    scale = _scale(subject)
+    scale = fitted_beta(subject)
     if scale is None:
-        return not_applicable("the loss has no slope at the reference, and no option beta that says its scale")
+        shown = margin_pairs([1.0, -1.0])
+        because = "no scale of the margin makes the optimum right: that needs l'(-m) < l'(m) < 0 at m = 1"
+        return refuted(witness(subject, shown, "l'(-1) < l'(1) < 0", margin_slopes(subject, [-1.0, 1.0]), because, show=slopes_shown(subject)))
+    tolerance = TOLERANCE if subject.epsilon < 1e-9 else 1e-4
     z = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
     up, down = margin_slopes(subject, z / scale), margin_slopes(subject, -z / scale)
     error = np.abs(down - np.exp(z) * up) / np.maximum(np.abs(down), 1e-300)
     falling = (up < 0) & (down < 0)
-    if error.max() > TOLERANCE or not falling.all():
-        k = int(np.flatnonzero((error > TOLERANCE) | ~falling)[0])
+    if error.max() > tolerance or not falling.all():
+        k = int(np.flatnonzero((error > tolerance) | ~falling)[0])
         p = float(1 / (1 + np.exp(-z[k])))
         ratio = f"l'(-z) / l'(z) = {down[k] / up[k]:.6g}, e^z = {np.exp(z[k]):.6g}"
         because = f"the risk at p = {p:.4f} is not smallest at scaled margin {z[k]:g}: {ratio}"
@@ -35,23 +39,10 @@ def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
-        s = sp.Rational(scale)
+        s = sp.Rational(repr(scale))
         if is_zero(exact(slope.subs(m, -m) - sp.exp(s * m) * slope)) and sign_on_reals(-slope, m).positive:
             return proved(f"l'(-m) = exp({float(s):g} m) l'(m) identically, and l' < 0 on R")
-    return holds(2 * len(z), float(error.max()), TOLERANCE)
-
-
-def _scale(subject):
-    beta = subject.parameters.get("beta")
-    if isinstance(beta, int | float) and not isinstance(beta, bool) and beta > 0:
-        return float(beta)
-    slope = margin_slopes(subject, [0.0])[0]
-    if not slope < 0:
-        return None
-    h = 1e-3
-    curve = (margin_slopes(subject, [h])[0] - margin_slopes(subject, [-h])[0]) / (2 * h)
-    guess = -2 * curve / slope
-    return float(f"{guess:.5g}") if guess > 0 else None
+    return holds(2 * len(z), float(error.max()), tolerance)
 
 
 CHECK = Check(

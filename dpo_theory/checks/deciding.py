@@ -43,22 +43,24 @@ def identity(
         batches: the pairs to measure; small and wide by default.
     """
     worst, seen, largest = 0.0, 0, None
+    tolerance = subject.tolerance(TOLERANCE)
+    weight = 1e-4 if tolerance == TOLERANCE else 1.0
     for pairs in batches or (small(), wide(rng)):
         got, expected = (np.asarray(side, dtype=float) for side in sides(subject.values, pairs))
         got, expected = np.broadcast_arrays(got, expected)
-        terms = 1 + np.abs(expected) + 1e-4 * sum(np.abs(np.asarray(column)) for column in pairs[:4])
+        terms = 1 + np.abs(expected) + weight * sum(np.abs(np.asarray(column)) for column in pairs[:4])
         error = np.where(got == expected, 0.0, np.abs(got - expected) / terms)
         error = np.where(np.isnan(error), np.inf, error)
         seen += len(error)
-        if largest is None and error.max() > TOLERANCE:
-            k = int(np.flatnonzero(error > TOLERANCE)[0])
+        if largest is None and error.max() > tolerance:
+            k = int(np.flatnonzero(error > tolerance)[0])
             largest = take(pairs, slice(k, k + 1)), expected[k], got[k]
         worst = max(worst, float(error.max()))
     if largest is not None:
         said = f"{because}; the largest difference seen on {seen} pairs is {worst:.3g}"
         return refuted(witness(subject, *largest, said, show), residual=worst, instances=seen)
     if subject.reading.expression is None:
-        return holds(seen, worst, TOLERANCE, reason=f"opaque: {subject.reading.opaque}")
+        return holds(seen, worst, tolerance, reason=f"opaque: {subject.reading.opaque}")
     expression = exact(subject.reading.expression)
     symbols = subject.reading.symbols
 
@@ -69,7 +71,7 @@ def identity(
     difference = exact(sp.sympify(got) - sp.sympify(expected))
     if is_zero(difference) or sp.simplify(difference) == 0:
         return proved("the difference of both sides is identically 0")
-    return holds(seen, worst, TOLERANCE, reason="read, but the rules do not close the difference")
+    return holds(seen, worst, tolerance, reason="read, but the rules do not close the difference")
 
 
 def margin_pairs(margins: Any) -> PairLogProbs:

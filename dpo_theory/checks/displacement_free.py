@@ -26,7 +26,7 @@ def run(subject, rng):
         slopes = subject.gradients(pairs)
         speed = -centred[:, 0] * (slopes[:, 0] * centred[:, 0] + slopes[:, 1] * centred[:, 1])
         seen += len(phi)
-        bad = speed < -1e-12 * (1 + np.abs(slopes[:, :2]).max(axis=1))
+        bad = speed < -subject.tolerance(1e-12) * (1 + np.abs(slopes[:, :2]).max(axis=1))
         if bad.any():
             k = int(np.flatnonzero(bad)[0])
             one = PairLogProbs(*(None if c is None else c[k : k + 1] for c in pairs))

@@ -7,10 +7,13 @@ import numpy as np
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
-from dpo_theory.checks.deciding import at_margins, margin_pairs, seen_margin_only
+from dpo_theory.checks.deciding import at_margins, margin_pairs, margin_slopes, seen_margin_only
 from dpo_theory.checks.population import best_margins, reward_scale
 from dpo_theory.checks.witness import witness
 from dpo_theory.rigor.sign import sign_on_reals
+
+
+FALLING = np.array([3.0, 5.0, 10.0, 20.0, 30.0])  # nats of scaled margin
 
 
 def run(subject, rng):
@@ -23,6 +26,10 @@ def run(subject, rng):
         if sign.positive:
             because = f"l' < 0 on R ({sign.how}): the margin of a pair that is always won goes to infinity"
             return refuted(witness(subject, margin_pairs(far[:2]), "a smallest loss", at_margins(subject, far[:2]), because))
+    slopes, falling = margin_slopes(subject, FALLING * reward_scale(subject)), at_margins(subject, FALLING * reward_scale(subject))
+    if (slopes < 0).all() and (np.diff(falling) <= 0).all() and slopes[-1] > slopes[0] / 10:
+        because = "the loss still falls, ever more slowly, at the largest margins that were looked at"
+        return refuted(witness(subject, margin_pairs(far[:2]), "a smallest loss", at_margins(subject, far[:2]), because))
     best = best_margins(subject, 1.0)
     edge = 60 * reward_scale(subject)
     if best.max() >= edge and best.min() > 0.5 * edge:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 __all__ = ["TimeLimit", "time_limit"]
 
 
-class TimeLimit(Exception):
-    """The time is up."""
+class TimeLimit(BaseException):
+    """The time is up; no `except Exception` of the code that was stopped can swallow it."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimit inside the block after so many seconds; without effect off the main thread or without SIGALRM."""
+    """Raise TimeLimit inside the block after so many seconds; an outer limit goes on counting.
+
+    Without effect off the main thread or without SIGALRM.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -25,9 +29,15 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeLimit(f"stopped after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    began = time.monotonic()
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
+        if outer and outer < seconds:
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, outer)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - began), 1e-3))

@@ -28,16 +28,16 @@ def run(subject, rng):
             if slope > 0:
                 because = f"at margin {at:g} the loss rises with the margin ({sign.how})"
                 return refuted(witness(subject, pairs, "dL/dlog pi_w <= 0", slope, because), method=sign.how)
-    worst, seen = 0.0, 0
+    worst, seen, slack = 0.0, 0, subject.tolerance(SLACK)
     for pairs in (small(), wide(rng), extreme()):
         slopes = subject.gradients(pairs)
         wrong = np.maximum(slopes[:, 0], -slopes[:, 1])
         worst, seen = max(worst, float(wrong.max())), seen + len(wrong)
-        if wrong.max() > SLACK:
-            k = int(np.flatnonzero(wrong > SLACK)[0])
+        if wrong.max() > slack:
+            k = int(np.flatnonzero(wrong > slack)[0])
             because = "the gradient pushes the chosen answer down, or the rejected one up"
             return refuted(witness(subject, take(pairs, slice(k, k + 1)), "dL/dlog pi_w <= 0 <= dL/dlog pi_l", slopes[k, :2], because))
-    return holds(seen, max(worst, 0.0), SLACK)
+    return holds(seen, max(worst, 0.0), slack)
 
 
 CHECK = Check(

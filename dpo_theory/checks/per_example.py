@@ -15,7 +15,7 @@ TOLERANCE = 1e-12
 
 
 def run(subject, rng):
-    worst, seen, coupled = 0.0, 0, None
+    worst, seen, coupled, tolerance = 0.0, 0, None, subject.tolerance(TOLERANCE)
     batches = [take(small(), rng.permutation(81)[:size]) for size in (2, 3, 7)] + [wide(rng, 12), wide(rng, 33)]
     for pairs in batches:
         alone = np.array([numeric(subject.raw(one)[0]).reshape(-1)[0] for one in singles(pairs)])
@@ -27,18 +27,18 @@ def run(subject, rng):
             return refuted(witness(subject, pairs, f"shape {np.shape(expected)}", f"shape {shape}", because, "loss(pairs).shape"))
         error = np.abs(together.reshape(np.shape(expected)) - expected) / np.maximum(1.0, np.abs(expected))
         worst, seen = max(worst, float(np.max(error))), seen + len(alone)
-        if not np.max(error) <= TOLERANCE:
+        if not np.max(error) <= tolerance:
             coupled = coupled or (pairs, expected, together)
     if subject.batch_coupled:
         if coupled is None:
             because = "declared batch-coupled, but no pair's loss changed with its company"
             return refuted(witness(subject, batches[0], "a loss that depends on the batch", "none", because))
-        return holds(seen, worst, TOLERANCE, method="declared batch-coupled: pairs see each other")
+        return holds(seen, worst, tolerance, method="declared batch-coupled: pairs see each other")
     if coupled is not None:
         pairs, expected, together = coupled
         because = "pairs of a batch see each other: a batch statistic, a sort, or a reduction over the wrong axis"
         return refuted(witness(subject, pairs, expected, together, because), residual=worst, instances=seen)
-    return holds(seen, worst, TOLERANCE, method=f"batches against singles, reduction {subject.reduction}")
+    return holds(seen, worst, tolerance, method=f"batches against singles, reduction {subject.reduction}")
 
 
 CHECK = Check(

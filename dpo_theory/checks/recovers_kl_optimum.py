@@ -10,6 +10,7 @@ from bandits.problem import TabularBandit
 from bandits.solve import minimise_loss
 from dpo_theory import optimal
 from dpo_theory.checks.check import Check, holds, not_applicable, refuted, undecided
+from dpo_theory.checks.population import fitted_beta
 from dpo_theory.evidence import Counterexample
 
 TOLERANCE = 1e-8
@@ -18,8 +19,9 @@ TOLERANCE = 1e-8
 def run(subject, rng):
     if subject.reduction != "none" or subject.batch_coupled:
         return not_applicable("the loss is reduced or batch-coupled: it has no population optimum of its own")
-    beta = subject.parameters.get("beta")
-    beta = float(beta) if isinstance(beta, int | float) and beta > 0 else 1.0
+    if subject.epsilon > 1e-9:
+        return not_applicable("the loss computes in float32, the search for its optimum needs float64")
+    beta = fitted_beta(subject) or 1.0
     worst = 0.0
     problems = _problems(beta, rng)
     for bandit, design in problems:

@@ -55,7 +55,7 @@ def require(wanted: Iterable[str], what: str = "check") -> None:
         UnknownCheck: with the nearest names.
     """
     for name in wanted:
-        if name not in _files() and name != "batch-coupled":
+        if name not in _files() and not (what == "property" and name == "batch-coupled"):
             near = difflib.get_close_matches(name, names(), n=3)
             hint = f"Did you mean {', '.join(near)}?" if near else f"The checks are {', '.join(names())}."
             raise UnknownCheck(f"no {what} is called {name!r}. {hint}")

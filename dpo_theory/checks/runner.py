@@ -15,9 +15,18 @@ from dpo_theory.checks.subject import LossFailed, Subject
 from dpo_theory.checks.subject import subject as make_subject
 from dpo_theory.evidence import Evidence, Report, Verdict
 
-__all__ = ["check_loss", "run_check"]
+__all__ = ["CANNOT", "Interrupted", "check_loss", "run_check"]
 
 SECONDS = 10.0
+CANNOT = "the loss cannot be evaluated"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during `check_loss`; `report` holds what was done."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("interrupted")
+        self.report = report
 
 
 def check_loss(
@@ -53,6 +62,7 @@ def check_loss(
 
     Raises:
         ValueError: not a callable, an ambiguous signature, or a name that is no check.
+        Interrupted: Ctrl-C; its `report` holds the rows that were done.
 
     >>> from dpo_theory.losses.dpo import DPO
     >>> check_loss(DPO(beta=0.3), only=["margin-only"]).verdicts["margin-only"].value
@@ -75,22 +85,29 @@ def check_loss(
             subject: Subject | None = make_subject(loss, style=style, has=declared_has, lacks=declared_lacks)
         failure = ""
     except (LossFailed, TimeLimit) as error:
-        subject, failure = None, f"the loss cannot be evaluated: {error}"
+        subject, failure = None, f"{CANNOT}: {error}"
     name = subject.name if subject is not None else getattr(loss, "__name__", repr(loss).splitlines()[0])
     total = len(checks) + (2 if spec is not None else 0)
-    for check in checks:
-        rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, failure if not rows else "", bool(failure)))
-        if on_row is not None:
-            on_row(rows[-1], len(rows), total)
-    if spec is not None and subject is not None:
-        from dpo_theory.checks import specification
 
-        for check in specification.checks(spec):
-            rows.append(run_check(check, subject, frozenset(), frozenset(), seed, seconds))
+    def report() -> Report:
+        of = total if subject is not None or spec is None else len(checks)
+        return Report(name, tuple(rows), of, seed, time.perf_counter() - started)
+
+    try:
+        for check in checks:
+            rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, failure if not rows else "", bool(failure)))
             if on_row is not None:
                 on_row(rows[-1], len(rows), total)
-    of = total if subject is not None or spec is None else len(checks)
-    return Report(name, tuple(rows), of, seed, time.perf_counter() - started)
+        if spec is not None and subject is not None:
+            from dpo_theory.checks import specification
+
+            for check in specification.checks(spec):
+                rows.append(run_check(check, subject, frozenset(), frozenset(), seed, seconds))
+                if on_row is not None:
+                    on_row(rows[-1], len(rows), total)
+    except KeyboardInterrupt:
+        raise Interrupted(report()) from None
+    return report()
 
 
 def run_check(
@@ -119,7 +136,7 @@ def run_check(
     if failure:
         finding = Finding(Verdict.REFUTED, reason=failure)
     elif dead or subject is None:
-        finding = Finding(Verdict.SKIPPED, reason="the loss cannot be evaluated")
+        finding = Finding(Verdict.SKIPPED, reason=CANNOT)
     else:
         try:
             with time_limit(seconds), np.errstate(all="ignore"):
@@ -132,8 +149,9 @@ def run_check(
         except Exception as error:  # a check that stumbles over a foreign loss says so; the others go on
             finding = Finding(Verdict.UNDECIDED, reason=f"the check raised {type(error).__name__}: {error}")
     declared = "has" if check.name in has else "lacks" if check.name in lacks else None
-    expected = "holds" if check.kind == "contract" or declared == "has" else "refuted" if declared == "lacks" else None
+    expected = "holds" if failure or check.kind == "contract" or declared == "has" else "refuted" if declared == "lacks" else None
     failed = (expected == "holds" and finding.verdict == Verdict.REFUTED) or (expected == "refuted" and finding.verdict.holds)
+    refuted = failed and finding.verdict == Verdict.REFUTED
     statement = check.statement.strip()
     return Evidence(
         id=check.name,
@@ -152,5 +170,9 @@ def run_check(
         seed=seed,
         counterexample=finding.counterexample,
         seconds=time.perf_counter() - began,
-        reason=finding.reason or (check.remedy if finding.verdict == Verdict.REFUTED and failed else ""),
+        reason="; ".join(filter(None, (finding.reason, _remedy(check) if refuted and not failure else ""))),
     )
+
+
+def _remedy(check: Check) -> str:
+    return f"remedy: {check.remedy}" if check.remedy else ""

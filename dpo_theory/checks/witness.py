@@ -11,7 +11,7 @@ from bandits.data import PairLogProbs
 from dpo_theory.checks.subject import Subject
 from dpo_theory.evidence import Counterexample
 
-__all__ = ["pair_text", "witness"]
+__all__ = ["pair_text", "slopes_shown", "witness"]
 
 
 def pair_text(pairs: PairLogProbs) -> str:
@@ -41,7 +41,8 @@ def witness(subject: Subject, pairs: PairLogProbs, expected: Any, got: Any, beca
     given = {name: column for name, column in pairs._asdict().items() if column is not None}
     if subject.style != "pairs":
         given = {name: given[name] for name in list(given)[:4]}
-    columns = ", ".join(f"{name}={kind}({_column(column)})" for name, column in given.items())
+    dtype = ", dtype=torch.float64" if subject.backend == "torch" else ""
+    columns = ", ".join(f"{name}={kind}({_column(column)}{dtype})" for name, column in given.items())
     lines += [f"pairs = PairLogProbs({columns})", f"print({show})"]
     return Counterexample(pair_text(pairs), _number(expected), _number(got), because, "\n".join(lines))
 
@@ -60,11 +61,18 @@ def _rebuilt(subject: Subject) -> list[str]:
 
 
 def _column(column: Any) -> str:
-    return "[" + ", ".join(f"{float(v):.12g}" for v in np.atleast_1d(column)) + "]"
+    return "[" + ", ".join(repr(float(v)) for v in np.atleast_1d(column)) + "]"
 
 
 def _number(value: Any) -> str:
     if isinstance(value, str):
         return value
     array = np.asarray(value, dtype=float)
-    return f"{float(array):.12g}" if array.ndim == 0 else _column(array)
+    return f"{float(array):.12g}" if array.ndim == 0 else "[" + ", ".join(f"{v:.12g}" for v in array.reshape(-1)) + "]"
+
+
+def slopes_shown(subject: Subject) -> str:
+    """What prints the derivatives in policy_chosen and policy_rejected, as an expression in `loss` and `pairs`."""
+    if subject.backend == "torch":
+        return "torch.func.grad(lambda w, l: loss(pairs._replace(policy_chosen=w, policy_rejected=l)).sum(), (0, 1))(*pairs[:2])"
+    return '__import__("bandits").derivatives.derivatives(loss, pairs).gradient'

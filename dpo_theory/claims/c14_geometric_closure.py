@@ -53,9 +53,7 @@ def certify(bandit, rng):
     open_ = bandit.support & np.isfinite(bandit.reward)
     finite = np.where(open_, bandit.reward, 0.0)
     for strength in (0.3, 1.0, 2.5):
-        score = np.where(
-            open_, (1 - strength) * np.where(open_, bandit.log_ref, 0) + strength * np.where(open_, trained, 0), -np.inf
-        )
+        score = np.where(open_, (1 - strength) * np.where(open_, bandit.log_ref, 0) + strength * np.where(open_, trained, 0), -np.inf)
         mixture = score - np.logaddexp.reduce(score, axis=-1, keepdims=True)
         price = bandit.beta / strength
         expected = optimal.optimal_log_policy(bandit.reward, bandit.log_ref, price)

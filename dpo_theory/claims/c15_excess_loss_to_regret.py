@@ -110,9 +110,7 @@ def certify(bandit, rng):
         best, guess = (optimal.optimal_log_policy(of, ref, bandit.beta) for of in (values, implied))
         i, j = np.nonzero(design)
         win = np.exp(preferences.bradley_terry(values[i], values[j]))
-        losses = [
-            design[i, j] @ (win * loss(PairLogProbs(policy[i], policy[j], ref[i], ref[j]))) for policy in (guess, best)
-        ]
+        losses = [design[i, j] @ (win * loss(PairLogProbs(policy[i], policy[j], ref[i], ref[j]))) for policy in (guess, best)]
         upper = np.triu_indices(len(values), 1)
         direct = design[upper] @ _bernoulli_kl(values[upper[0]] - values[upper[1]], implied[upper[0]] - implied[upper[1]])
         yield Measured("excess loss", losses[0] - losses[1], direct, 1 + max(losses) + np.abs(ref).max())

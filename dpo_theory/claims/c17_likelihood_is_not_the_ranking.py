@@ -87,9 +87,7 @@ CLAIM = Claim(
     id="C17",
     aliases=("ranking-accuracy",),
     statement=__doc__,
-    source=Source(
-        "derived here", "from eq. 4 and 5 of arXiv:2305.18290; ranking accuracy: Chen et al. 2024, arXiv:2405.19534"
-    ),
+    source=Source("derived here", "from eq. 4 and 5 of arXiv:2305.18290; ranking accuracy: Chen et al. 2024, arXiv:2405.19534"),
     assumes=("the policy is the optimum", "labels are Bradley-Terry"),
     derive=derive,
     certify=certify,

@@ -2,7 +2,7 @@ r"""DPO does not depend on how answers are written down; losses without a refere
 
 (a) A bijection y -> phi(y) of the answers (smooth in R^d, with Jacobian J) adds -log|det J(y)| to log pi(y) and to log pi_ref(y)
     alike. Margin, DPO loss, KL divergence and J do not change.
-(b) Splitting answers into parts, each in the same proportions under pi and pi_ref, changes no log-ratio, no KL divergence and no
+(b) Splitting every answer into M parts, each in the same proportions under pi and pi_ref, changes no log-ratio, no KL divergence and no
     expected reward that parts inherit, and the marginal of the optimum is the old optimum.
 (c) log pi_w - log pi_l changes by the difference of the two log-Jacobians (of the logs of the two proportions): every loss that
     depends on it alone and is strictly monotone, such as SimPO's or CPO's preference term, changes whenever they differ.
@@ -34,9 +34,7 @@ def derive():
     loss = dpo.DPO(beta)
     yield Step("(a, b) the DPO loss of each comparison stays", loss(moved)[k], loss(pairs)[k], "in the margin", sizes="every N")
     before, after = (p.policy_chosen - p.policy_rejected for p in (pairs, moved))
-    yield Step(
-        "(c) the difference of log-probabilities does not", after[k] - before[k], rejected[k] - chosen[k], "", sizes="every N"
-    )
+    yield Step("(c) the difference of log-probabilities does not", after[k] - before[k], rejected[k] - chosen[k], "", sizes="every N")
     yield from _affine()
     yield from _split()
 
@@ -97,7 +95,9 @@ def certify(bandit, rng):
 
 
 def split_of_the_winner():
-    """T1's reference, pi = (.6, .25, .15), beta = 1, answer 1 written in two equally likely ways: losses before and after, (2,) each."""
+    """T1's reference, pi = (.6, .25, .15), beta = 1, answer 1 split into two equal halves: margins of answers 1 and 2
+    before and after, with the reference and without it, (2,) each.
+    """
     half = np.log(0.5) * np.array([0.0, 1.0])
     policy, ref = np.log([0.6, 0.25]), np.log([0.5, 0.3])
     pairs = PairLogProbs(policy[0] + half, np.full(2, policy[1]), ref[0] + half, np.full(2, ref[1]))

@@ -4,9 +4,9 @@ Let an answer be a pair y = (a, z), such as an image and the path of a diffusion
 
 (a) pi*(z|a) = pi_ref(z|a), and the marginal of pi* is the optimum of the marginal problem: reward r(a), reference pi_ref(a);
     both problems have the same Z.
-(b) KL(pi(a) || pi_ref(a)) <= KL(pi(a, z) || pi_ref(a, z)), the difference being the mean over pi(a) of KL(pi(z|a) || pi_ref(z|a)).
-(c) Diffusion-DPO: -log s(E_z X) <= E_z[-log s(X)] for every random margin X with a mean, with equality iff X is constant. The loss
-    over single steps bounds the loss over paths from above. Proof only.
+(b) KL(pi(a) || pi_ref(a)) <= KL(pi(a, z) || pi_ref(a, z)): the difference is the mean of KL(pi(z|a) || pi_ref(z|a)) under pi(a).
+(c) Diffusion-DPO: -log s(E_z X) <= E_z[-log s(X)] for every random margin X with a mean, with equality iff X is constant. The
+    loss over single steps bounds the loss over paths from above.
 
 Why: the tilt exp(r(a)/beta) does not see z; the chain rule of KL; and -log s is strictly convex (Jensen).
 """
@@ -68,9 +68,7 @@ def _jensen():
     def cost(margin):
         return loss(PairLogProbs(margin, sp.S.Zero, sp.S.Zero, sp.S.Zero))
 
-    yield Step(
-        "(c) the loss is strictly convex in the margin", sp.diff(cost(x), x, 2), 0, "beta^2 s(z) s(-z)", relation=">", sizes=""
-    )
+    yield Step("(c) the loss is strictly convex in the margin", sp.diff(cost(x), x, 2), 0, "beta^2 s(z) s(-z)", relation=">", sizes="")
     slope = sp.diff(cost(x), x).subs(x, mean)
     above = cost(x) - cost(mean) - slope * (x - mean)
     yield Step("(c) above its tangent at the mean: touches there", above.subs(x, mean), 0, "", sizes="")

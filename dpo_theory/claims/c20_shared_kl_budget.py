@@ -1,9 +1,9 @@
 r"""A KL budget shared by prompts is spent at one price.
 
-Prompt weights rho, rewards r(x, .) not constant on the support for some prompt, and 0 < K < E_x[-log pi_ref(argmax_S r(x, .))]. Among
-all policies with E_x KL(pi || pi_ref) <= K the largest mean reward is reached by pi_beta alone, the optimum of eq. 4 with one beta
-for every prompt, the one with E_x KL(pi_beta || pi_ref) = K. Spending the same KL on every prompt is strictly worse, unless one beta
-happens to spend the same everywhere.
+Prompt weights rho > 0, finite rewards that are not constant on the support of some prompt, 0 < K < E_x[-log pi_ref(argmax_S r(x, .))].
+Among all policies with E_x KL(pi || pi_ref) <= K the largest mean reward is reached by pi_beta alone, the optimum of eq. 4 with
+one beta for every prompt, the one with E_x KL(pi_beta || pi_ref) = K. Spending the same KL on every prompt is strictly worse,
+unless one beta happens to spend the same everywhere.
 
 Why: E_x[R(pi_beta) - R(pi)] = beta (K_beta - K_pi) + beta E_x KL(pi || pi_beta): no reward is gained at equal budget. And
 KL(pi_beta || pi_ref) falls continuously from its largest value to 0 as beta grows. The slope dR/dKL of each prompt's frontier is
@@ -83,17 +83,13 @@ def shared(bandit, budget):
     """(mean reward, beta) of the one beta whose mean KL is the budget."""
     from scipy.optimize import brentq
 
-    price = np.exp(
-        brentq(lambda log_price: bandit.context_probs @ _of_price(bandit, np.exp(log_price))[1] - budget, -9, 12, xtol=1e-14)
-    )
+    price = np.exp(brentq(lambda log_price: bandit.context_probs @ _of_price(bandit, np.exp(log_price))[1] - budget, -9, 12, xtol=1e-14))
     return float(bandit.context_probs @ _of_price(bandit, price)[0]), float(price)
 
 
 def equal(bandit, budget):
     """(mean reward, (X,) betas) when each prompt spends the budget by itself."""
-    alone = [
-        TabularBandit([1.0], bandit.reward[x : x + 1], bandit.log_ref[x : x + 1], bandit.beta) for x in range(bandit.n_contexts)
-    ]
+    alone = [TabularBandit([1.0], bandit.reward[x : x + 1], bandit.log_ref[x : x + 1], bandit.beta) for x in range(bandit.n_contexts)]
     found = [shared(problem, budget) for problem in alone]
     return float(bandit.context_probs @ [value for value, _ in found]), np.array([price for _, price in found])
 

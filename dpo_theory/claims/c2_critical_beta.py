@@ -43,9 +43,7 @@ def _above():
         precision, away = _precision(ref) + reward.curvature / beta, at - c
         yield Step("the reward", reward(at), -(away @ reward.curvature @ away) / 2, "around its centre", sizes=sizes)
         for column, entry in enumerate((precision @ best.covariance)[0]):
-            yield Step(
-                f"(Sigma^-1 + Q/beta) times the covariance, entry 1, {column + 1}", entry, int(column == 0), "", sizes=sizes
-            )
+            yield Step(f"(Sigma^-1 + Q/beta) times the covariance, entry 1, {column + 1}", entry, int(column == 0), "", sizes=sizes)
         balance = precision @ best.mean - _precision(ref) @ ref.mean - reward.curvature @ c / beta
         yield Step("precision times mean is Sigma^-1 m + Q c / beta", balance[-1], 0, "", sizes=sizes)
         yield Step(
@@ -107,9 +105,7 @@ def certify(bandit, rng):
     values, turn = np.linalg.eigh(ref.covariance)
     root = turn * np.sqrt(values) @ turn.T
     inner, directions = np.linalg.eigh(-root @ bend @ root)
-    yield Measured(
-        "beta_c", gaussian.critical_beta(Quadratic.centred(centre, bend), ref), max(0.0, inner[-1]), 1 + abs(inner).max()
-    )
+    yield Measured("beta_c", gaussian.critical_beta(Quadratic.centred(centre, bend), ref), max(0.0, inner[-1]), 1 + abs(inner).max())
     bend = bend * (0.8 * beta / max(inner[-1], 0.2))  # beta_c is 0.8 beta, or less
     reward = Quadratic.centred(centre, bend)
     best, log_z = gaussian.optimal_gaussian(reward, ref, beta), gaussian.log_partition(reward, ref, beta)
@@ -123,9 +119,7 @@ def certify(bandit, rng):
     right = _log_normal(at, best) + log_z
     yield Measured("log pi_ref + r/beta = log pi* + log Z", left, right, scale + np.abs(left))
     worst = root @ directions[:, -1]
-    bend = (
-        np.linalg.inv(root) @ (directions * -np.r_[np.minimum(inner[:-1], 0.0), 1.0] * beta) @ directions.T @ np.linalg.inv(root)
-    )
+    bend = np.linalg.inv(root) @ (directions * -np.r_[np.minimum(inner[:-1], 0.0), 1.0] * beta) @ directions.T @ np.linalg.inv(root)
     reward = Quadratic.centred(centre, (bend + bend.T) / 2)
     yield Measured("this curvature makes beta critical", gaussian.critical_beta(reward, ref), beta, beta * 10)
     stretch = np.array([1e2, 1e4, 1e6])
@@ -165,9 +159,7 @@ def search(bandit, rng):
 
     found = minimize(loss, [m, np.log(s)], method="BFGS", options={"gtol": 1e-8})
     yield Measured("mean that a search finds", found.x[0], best.mean[0], 1 + abs(best.mean[0]), tolerance=1e-5)
-    yield Measured(
-        "variance that a search finds", np.exp(2 * found.x[1]), best.covariance[0, 0], best.covariance[0, 0], tolerance=1e-5
-    )
+    yield Measured("variance that a search finds", np.exp(2 * found.x[1]), best.covariance[0, 0], best.covariance[0, 0], tolerance=1e-5)
 
 
 def at_the_critical_beta():

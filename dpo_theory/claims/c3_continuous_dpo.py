@@ -52,9 +52,7 @@ def _pair_by_pair():
     h, other, gap = sp.symbols("h g Delta", real=True)
     win = sp.exp(preferences.bradley_terry(gap, sp.S.Zero))
     loss = dpo.DPO(beta)
-    cost = win * loss(PairLogProbs(h, other, sp.S.Zero, sp.S.Zero)) + (1 - win) * loss(
-        PairLogProbs(other, h, sp.S.Zero, sp.S.Zero)
-    )
+    cost = win * loss(PairLogProbs(h, other, sp.S.Zero, sp.S.Zero)) + (1 - win) * loss(PairLogProbs(other, h, sp.S.Zero, sp.S.Zero))
     at_gap = sp.diff(cost, h).subs(h, other + gap / beta)
     yield Step("the loss of a pair is stationary at z = r(y) - r(y')", at_gap, 0, "s(z) = p", sizes="")
     yield Step("and strictly convex in z", sp.diff(cost, h, 2), 0, "beta^2 s(z) s(-z)", relation=">", sizes="")
@@ -77,9 +75,7 @@ def certify(bandit, rng):
     gap = reward(left) - reward(right)
     log_ratio = [_log_normal(at, policy) - _log_normal(at, ref) for at in (left, right)]
     yield Measured("beta log pi/pi_ref, in differences", beta * (log_ratio[0] - log_ratio[1]), gap, scale * beta + np.abs(gap))
-    best, worse = (
-        _loss(gaussian.implicit_reward(law, ref, beta), gap, left, right, beta) for law in (policy, random_gaussian(rng, d))
-    )
+    best, worse = (_loss(gaussian.implicit_reward(law, ref, beta), gap, left, right, beta) for law in (policy, random_gaussian(rng, d)))
     if np.abs(gap).max() > 1e-3:
         yield Measured("loss of pi_r against a random Gaussian's", best, worse, relation="<")
 
@@ -118,9 +114,7 @@ def search(bandit, rng):
         return np.mean(win * np.logaddexp(0, -z) + (1 - win) * np.logaddexp(0, z)) / (curved * beta**2)
 
     found = minimize(loss, [m, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-15, "maxiter": 500})
-    yield Measured(
-        "mean and spread that a search finds", [found.x[0], np.exp(found.x[1])], [mu, v], 1 + abs(mu) + v, tolerance=1e-5
-    )
+    yield Measured("mean and spread that a search finds", [found.x[0], np.exp(found.x[1])], [mu, v], 1 + abs(mu) + v, tolerance=1e-5)
 
 
 def shift_by_dpo(mu):

@@ -41,9 +41,7 @@ def derive():
     logits = sp.IndexedBase("l", real=True)
     score = Row(lambda index: logits[1, index])
     loss = dpo.DPO(beta)(pair(score - sp.log(score.each(sp.exp).sum()), i, j))
-    yield Step(
-        "(a) a comparison on prompt 1 has no slope in the logits of prompt 2", sp.diff(loss, logits[2, k]), 0, "one prompt"
-    )
+    yield Step("(a) a comparison on prompt 1 has no slope in the logits of prompt 2", sp.diff(loss, logits[2, k]), 0, "one prompt")
     shift = sp.Symbol("c", real=True)
     unmoved = optimal.optimal_log_policy(log_ref * 0 + shift, log_ref, beta)
     yield Step("(a) RLHF on a constant reward returns pi_ref", unmoved[k], log_ref[k], "eq. 4", facts=(sums_to_one(log_ref),))
@@ -106,9 +104,7 @@ def _by_reward(phi, log_ref, data, weight, beta, ridge):
 def search(bandit, rng):
     problem = _problem(rng, bandit.beta)
     direct, two_stage = (road(*problem, bandit.beta, 0.5) for road in (_by_dpo, _by_reward))
-    yield Measured(
-        "log-probabilities on four prompts, two of them unlabelled", direct, two_stage, 1 / bandit.beta, tolerance=1e-6
-    )
+    yield Measured("log-probabilities on four prompts, two of them unlabelled", direct, two_stage, 1 / bandit.beta, tolerance=1e-6)
 
 
 def _witness(**changes):

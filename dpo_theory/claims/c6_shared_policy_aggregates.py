@@ -80,9 +80,7 @@ def _best_margin(bandit):
     from scipy.optimize import minimize_scalar
 
     scale = np.abs(bandit.reward).max() / bandit.beta + 1
-    found = minimize_scalar(
-        lambda h: -bandit.value(_shared(bandit, h)), bounds=(-scale, scale), method="bounded", options={"xatol": 1e-11}
-    )
+    found = minimize_scalar(lambda h: -bandit.value(_shared(bandit, h)), bounds=(-scale, scale), method="bounded", options={"xatol": 1e-11})
     return found.x
 
 
@@ -129,9 +127,7 @@ def certify():
     yield Measured("value that RLHF gains over DPO", 0.0, gain, relation="<")
     steps = np.array([-0.1, 0.1])
     best = bandit.value(_shared(bandit, GAPS.mean()))
-    yield Measured(
-        "values beside beta h = 2", [bandit.value(_shared(bandit, GAPS.mean() + step)) for step in steps], best, relation="<"
-    )
+    yield Measured("values beside beta h = 2", [bandit.value(_shared(bandit, GAPS.mean() + step)) for step in steps], best, relation="<")
 
 
 def own_margin_per_prompt():

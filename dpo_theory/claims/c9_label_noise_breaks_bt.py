@@ -1,11 +1,11 @@
 r"""Label noise turns Bradley-Terry preferences into something else.
 
-Labels of a Bradley-Terry human with finite rewards are flipped with probability eps, 0 < eps < 1/2: p~ = (1 - eps) p + eps (1 - p).
+Labels of a Bradley-Terry human with finite rewards are flipped with probability eps in (0, 1/2): p~ = (1 - eps) p + eps (1 - p).
 
 Two answers: the DPO optimum is beta h = logit p~, and |beta h| < log((1 - eps)/eps) however far the rewards are apart.
-Three answers with rewards r_1, r_2, r_3: p~ is Bradley-Terry of some reward iff two of the three rewards are equal. So flipped labels
-over n answers are Bradley-Terry iff the answers have at most two levels of reward; else every DPO optimum depends on which pairs
-are compared how often, though the human is Bradley-Terry.
+Three answers: p~ is Bradley-Terry of some reward iff two of the three rewards are equal. So flipped labels over n answers are
+Bradley-Terry iff the answers have at most two levels of reward; else the DPO optimum depends on which pairs are compared how
+often, though the human is Bradley-Terry.
 
 Why: with a = exp(r_1 - r_2), b = exp(r_2 - r_3), the cycle logit p~_12 + logit p~_23 - logit p~_13 vanishes iff
 eps (1 - eps)(1 - 2 eps)(a - 1)(b - 1)(ab - 1) = 0, and p is Bradley-Terry iff every cycle of logits vanishes.

@@ -93,9 +93,7 @@ def not_bradley_terry():
 
     def best(weights):
         p = P3[left, right]
-        found = minimize(
-            lambda r: -weights @ (p * _bt(r, left, right) + (1 - p) * _bt(r, right, left)), np.zeros(3), tol=1e-12
-        ).x
+        found = minimize(lambda r: -weights @ (p * _bt(r, left, right) + (1 - p) * _bt(r, right, left)), np.zeros(3), tol=1e-12).x
         return found - found[2]
 
     even, skewed = best(np.array([1.0, 1.0, 1.0]) / 3), best(np.array([1.0, 10.0, 1.0]) / 12)

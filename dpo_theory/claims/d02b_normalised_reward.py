@@ -8,7 +8,6 @@ Why: preferences see differences within a prompt; the optimum forgets a constant
 """
 
 import numpy as np
-import sympy as sp
 
 from bandits.problem import TabularBandit
 from dpo_theory import optimal, preferences
@@ -78,9 +77,7 @@ def certify(bandit, rng):
 def whitening():
     bandit = TabularBandit([1.0], [[2.0, 0.0, -2.0]], np.log([[0.5, 0.3, 0.2]]), 1.0)
     whitened = (bandit.reward - bandit.reward.mean()) / bandit.reward.std()
-    before, after = (
-        np.exp(optimal.optimal_log_policy(r, bandit.log_ref, bandit.beta))[0] for r in (bandit.reward, whitened)
-    )
+    before, after = (np.exp(optimal.optimal_log_policy(r, bandit.log_ref, bandit.beta))[0] for r in (bandit.reward, whitened))
     return breaks(
         0.5 * np.abs(before - after).sum() > 0.05,
         problem="ref = (.5, .3, .2), r = (2, 0, -2), beta = 1, r divided by its standard deviation",

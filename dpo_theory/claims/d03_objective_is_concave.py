@@ -55,9 +55,7 @@ def certify(bandit, rng):
     mixture = np.logaddexp(np.log(share) + policies[0], np.log1p(-share) + policies[1])
     weights = (share, 1 - share)
     gain = _value(bandit, mixture) - sum(a * _value(bandit, q) for a, q in zip(weights, policies, strict=True))
-    expected = bandit.beta * sum(
-        a * np.sum(np.exp(q) * (q - mixture), axis=-1) for a, q in zip(weights, policies, strict=True)
-    )
+    expected = bandit.beta * sum(a * np.sum(np.exp(q) * (q - mixture), axis=-1) for a, q in zip(weights, policies, strict=True))
     scale = 1 + np.abs(bandit.reward).max(axis=-1) + bandit.beta * np.abs(bandit.log_ref).max(axis=-1)
     yield Measured("J(mixture) - mixture of J", gain, expected, scale)
     yield Measured("J(mixture) exceeds the mixture of J", 0.0, gain, scale, relation="<")

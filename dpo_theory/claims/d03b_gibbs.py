@@ -37,9 +37,7 @@ def derive():
     along = optimal.kl_divergence(
         Row(lambda i: sp.log(sp.exp(log_policy[i]) + t * v[i])), Row(lambda i: sp.log(sp.exp(log_ref[i]) + t * w[i]))
     )
-    squares = Row(
-        lambda i: sp.exp(log_policy[i]) * (v[i] * sp.exp(-log_policy[i]) - w[i] * sp.exp(-log_ref[i])) ** 2
-    ).sum()
+    squares = Row(lambda i: sp.exp(log_policy[i]) * (v[i] * sp.exp(-log_policy[i]) - w[i] * sp.exp(-log_ref[i])) ** 2).sum()
     yield Step("second derivative along (v, w)", sp.diff(along, t, 2).subs(t, 0), squares, "complete the square")
     yield Step("it is >= 0", squares, relation=">=", why="squares times probabilities")
 

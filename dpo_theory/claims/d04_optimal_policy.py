@@ -11,9 +11,9 @@ D03b), for every pi << pi_ref. The gap identity alone does not notice a missing 
 
 import numpy as np
 import sympy as sp
-from bandits.solve import maximise_value
 
 from bandits.problem import TabularBandit
+from bandits.solve import maximise_value
 from dpo_theory import optimal
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, expectation, k, log_policy, log_ref, reward, sums_to_one

@@ -30,9 +30,7 @@ def derive():
         masked = optimal.optimal_log_policy(rewards, np.array([*supported, -sp.oo], dtype=object), beta)
         alone = optimal.optimal_log_policy(rewards[:-1], np.array(supported, dtype=object), beta)
         yield Step(f"{size} answers, the last unsupported", sp.exp(masked[-1]), 0, "0 e^{r/beta} = 0", sizes="")
-        yield Step(
-            f"{size} answers: the others do not see it", sp.exp(masked[0]), sp.exp(alone[0]), "Z is the same", sizes=""
-        )
+        yield Step(f"{size} answers: the others do not see it", sp.exp(masked[0]), sp.exp(alone[0]), "Z is the same", sizes="")
 
 
 def certify(bandit, rng):

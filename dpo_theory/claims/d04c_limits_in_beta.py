@@ -57,24 +57,24 @@ def derive():
 
 
 def certify(bandit, rng):
-    for row, log_ref in zip(bandit.reward, bandit.log_ref, strict=True):
-        taken = np.isfinite(row) & (log_ref > -np.inf)
-        values, ref = row[taken], np.exp(log_ref[taken])
+    for row, ref in zip(bandit.reward, bandit.log_ref, strict=True):
+        taken = np.isfinite(row) & (ref > -np.inf)
+        values = row[taken]
         top, bottom = values.max(), values.min()
         best = values == top
-        mass = ref[best].sum()
+        mass = np.exp(ref[taken])[best].sum()
         gap = top - values[~best].max(initial=-np.inf)
-        for beta in bandit.beta * np.array([0.01, 0.1, 1.0, 10.0, 1e4]):
-            log_pi = optimal.optimal_log_policy(row, log_ref, beta)
-            value = beta * optimal.log_partition(row, log_ref, beta)
-            scale = 1 + np.abs(values).max() / beta + np.abs(log_ref[taken]).max()
-            yield Measured("J* <= M", value, top, beta * scale, relation="<=")
-            yield Measured("M + beta log ref(B) <= J*", top + beta * np.log(mass), value, beta * scale, relation="<=")
+        for price in bandit.beta * np.array([0.01, 0.1, 1.0, 10.0, 1e4]):
+            log_pi = optimal.optimal_log_policy(row, ref, price)
+            value = price * optimal.log_partition(row, ref, price)
+            scale = 1 + np.abs(values).max() / price + np.abs(ref[taken]).max()
+            yield Measured("J* <= M", value, top, price * scale, relation="<=")
+            yield Measured("M + beta log ref(B) <= J*", top + price * np.log(mass), value, price * scale, relation="<=")
             rest = np.exp(log_pi[taken][~best]).sum()
-            yield Measured("pi*(not B)", rest, np.exp(-gap / beta) / mass, scale, relation="<=")
+            yield Measured("pi*(not B)", rest, np.exp(-gap / price) / mass, scale, relation="<=")
             if np.isfinite(row).all():
-                ratio = np.abs(log_pi[taken] - log_ref[taken]).max()
-                yield Measured("|log pi*/ref|", ratio, (top - bottom) / beta, scale, relation="<=")
+                ratio = np.abs(log_pi[taken] - ref[taken]).max()
+                yield Measured("|log pi*/ref|", ratio, (top - bottom) / price, scale, relation="<=")
 
 
 def infinitely_many_answers():

@@ -47,9 +47,7 @@ def certify(bandit, rng):
 
 def off_support():
     log_ref = np.array([[np.log(0.5), np.log(0.5), -np.inf]])
-    first, second = (
-        np.exp(optimal.optimal_log_policy([[0.0, 0.0, last]], log_ref, 1.0)).tolist() for last in (1.0, 5.0)
-    )
+    first, second = (np.exp(optimal.optimal_log_policy([[0.0, 0.0, last]], log_ref, 1.0)).tolist() for last in (1.0, 5.0))
     try:
         optimal.implicit_reward(optimal.optimal_log_policy([[0.0, 0.0, 1.0]], log_ref, 1.0), log_ref, 1.0)
     except ValueError as error:

@@ -11,14 +11,14 @@ Why: r = beta log pi*/pi_ref + beta log Z(x), and Z(x) cancels in a difference w
 
 import numpy as np
 import sympy as sp
-from bandits.solve import minimise_loss
 
 from bandits.problem import TabularBandit
+from bandits.solve import minimise_loss
 from dpo_theory import optimal, preferences
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, i, j, k, log_ref, reward
-from dpo_theory.losses.dpo import DPO
 from dpo_theory.claims.rungs import full_support
+from dpo_theory.losses.dpo import DPO
 from dpo_theory.proof import Step
 
 TRAINED = sp.Symbol("beta'", positive=True)

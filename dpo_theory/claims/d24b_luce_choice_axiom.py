@@ -37,8 +37,7 @@ def derive():
     joined = preferences.plackett_luce(Ranked(first, with_out)) - preferences.plackett_luce(with_out)
     yield Step(
         "from m - 1 to m: c first, or b_1 first and c somewhere in the rest",
-        sp.exp(preferences.plackett_luce(Ranked(out, Ranked(first, rest))))
-        + sp.exp(joined) * sp.exp(preferences.plackett_luce(rest)),
+        sp.exp(preferences.plackett_luce(Ranked(out, Ranked(first, rest)))) + sp.exp(joined) * sp.exp(preferences.plackett_luce(rest)),
         sp.exp(preferences.plackett_luce(Ranked(first, rest))),
         "s is any arrangement of the rest and c; its sum over the places of c is the ranking of the rest, by the hypothesis",
         facts=((mass(with_out), mass(Ranked(out, rest))),),
@@ -59,7 +58,7 @@ def _arranged(size, rng, out, rest, with_out):
 
     entries = [mp.mpf(int(rng.integers(-9, 10))) / 4 for _ in range(size)]
     last = mp.mpf(int(rng.integers(-9, 10))) / 5
-    return {sp.IndexedBase("r", real=True): entries, out: last, sp.IndexedBase("s", real=True): [*entries, last]}
+    return {rest[1].base: entries, out: last, with_out[1].base: [*entries, last]}
 
 
 def certify(bandit, rng):

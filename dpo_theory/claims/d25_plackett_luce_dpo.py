@@ -116,9 +116,7 @@ def certify(bandit, rng):
         orders = _orders(len(reward_x))
         log_p = preferences.plackett_luce(reward_x[orders])
         probs = np.exp(log_p)
-        low, high = (
-            PlackettLuceDPO(bandit.beta)(RankedLogProbs(policy[orders], log_ref_x[orders])) for policy in (at_best, elsewhere)
-        )
+        low, high = (PlackettLuceDPO(bandit.beta)(RankedLogProbs(policy[orders], log_ref_x[orders])) for policy in (at_best, elsewhere))
         scale = 1 + np.abs(bandit.beta * at_best).max() + np.abs(bandit.beta * log_ref_x).max() + np.abs(reward_x).max()
         yield Measured("loss of each ranking at pi*", low, -log_p, scale)
         yield Measured("population loss: pi* against another policy", probs @ low, probs @ high, scale, relation="<=")

@@ -104,8 +104,7 @@ def other_rankings():
         loss = PlackettLuceDPO(sp.S.One, top=top)
         zero = np.array([sp.S.Zero] * 3, dtype=object)
         mean = sum(
-            sp.Rational(p) * loss(RankedLogProbs(np.array([x[item] for item in order], dtype=object), zero))
-            for order, p in orders.items()
+            sp.Rational(p) * loss(RankedLogProbs(np.array([x[item] for item in order], dtype=object), zero)) for order, p in orders.items()
         )
         slopes.append([sp.diff(mean, v).subs(dict.fromkeys(x, 0)) for v in x])
     return breaks(

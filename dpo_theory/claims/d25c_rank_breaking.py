@@ -54,9 +54,7 @@ def derive():
     efficient, broken, naive = _variance(v, ranking, ranking), _variance(v, score, pairs), _variance(v, pairs, pairs)
     yield Step("variance of r_1 - r_2 per ranking, all pairs", broken, sp.Rational(32, 9), "sandwich H^+ J H^+", sizes="")
     yield Step("all pairs lose to eq. 20", broken, efficient, "24/7: not efficient", sizes="", relation=">")
-    yield Step(
-        "independence promises too little", efficient, naive, "8/3: the pairs depend on each other", sizes="", relation=">"
-    )
+    yield Step("independence promises too little", efficient, naive, "8/3: the pairs depend on each other", sizes="", relation=">")
     yield Step(
         "neighbours only: the slope at r = (log 2, 0, 0) in the first reward",
         _adjacent_slope([2, 1, 1]),

@@ -71,11 +71,11 @@ def _mix(policy, log_ref, share):
 def search(bandit, rng):
     if not full_support(bandit) or np.ptp(bandit.reward, axis=-1).max() > 20 or np.exp(bandit.log_ref).min() < 1e-3:
         return
-    for rewards, log_ref in zip(bandit.reward, bandit.log_ref, strict=True):
-        most = -np.log(np.exp(log_ref)[rewards == rewards.max()].sum())
+    for rewards, ref in zip(bandit.reward, bandit.log_ref, strict=True):
+        most = -np.log(np.exp(ref)[rewards == rewards.max()].sum())
         budget = most * rng.uniform(0.1, 0.9)
-        best = optimal.optimal_log_policy(rewards, log_ref, _price(rewards, log_ref, budget))
-        found = _constrained(rewards, log_ref, budget)
+        best = optimal.optimal_log_policy(rewards, ref, _price(rewards, ref, budget))
+        found = _constrained(rewards, ref, budget)
         yield Measured("probabilities that the constrained search finds", found, np.exp(best), tolerance=1e-5)
         yield Measured("their reward", found @ rewards, np.exp(best) @ rewards, 1 + np.abs(rewards).max(), tolerance=1e-9)
 
@@ -101,9 +101,7 @@ def _constrained(rewards, log_ref, budget):
     least = [(1e-12, 1.0)] * len(rewards)
     options = {"ftol": 1e-15, "maxiter": 500}
     start = np.exp(log_ref)
-    return minimize(
-        lambda p: -p @ rewards, start, jac=lambda p: -rewards, bounds=least, constraints=[simplex, spend], options=options
-    ).x
+    return minimize(lambda p: -p @ rewards, start, jac=lambda p: -rewards, bounds=least, constraints=[simplex, spend], options=options).x
 
 
 def budget_too_large():

@@ -12,11 +12,11 @@ Why: log pi_beta/pi_ref = r/beta - log Z, and normalised affine log-ratios are o
 
 import numpy as np
 import sympy as sp
-from scipy.optimize import minimize_scalar
 
 from bandits import policies
 from dpo_theory import optimal, preferences
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
+from dpo_theory.claims.frontier import shortfall, slope
 from dpo_theory.claims.letters import beta, c, k, log_ref, reward
 from dpo_theory.claims.rungs import full_support
 from dpo_theory.instances import T1
@@ -48,7 +48,7 @@ def _normalised(size, rng):
 
     rewards, ref = ([mp.mpf(int(v)) / 4 for v in rng.integers(-9, 10, size=size)] for _ in range(2))
     total = mp.fsum(mp.exp(a + r / 3) for a, r in zip(ref, rewards, strict=True))
-    bases = {sp.IndexedBase("r", real=True): rewards, sp.IndexedBase("a", real=True): ref}
+    bases = {reward[1].base: rewards, log_ref[1].base: ref}
     return {**bases, sp.Symbol("lambda", positive=True): mp.mpf(1) / 3, c: -mp.log(total)}
 
 
@@ -63,14 +63,12 @@ def certify(bandit, rng):
         if np.ptp(rewards) > 20:
             continue
         ratio = log_policy - log_ref
-        high, low = np.argmax(rewards), np.argmin(rewards)
-        tilt = (ratio[high] - ratio[low]) / (rewards[high] - rewards[low])
-        bend = np.abs(ratio - ratio[low] - tilt * (rewards - rewards[low])).max()
+        tilt, bend = slope(rewards, ratio)
         if len(set(rewards)) == 2:
             on = optimal.optimal_log_policy(rewards, log_ref, 1 / tilt)
             yield Measured("two rewards: Preferred-FT is a pi_beta", log_policy, on, 1 + np.abs(log_ref) + np.abs(ratio).max())
         elif np.exp(log_ref).min() > 1e-6 and bend > 1e-3:
-            yield Measured("how far it lies below the frontier", 0.0, _shortfall(rewards, log_ref, log_policy), relation="<")
+            yield Measured("how far it lies below the frontier", 0.0, shortfall(rewards, log_ref, log_policy), relation="<")
 
 
 def _borda(bandit):
@@ -79,21 +77,10 @@ def _borda(bandit):
     return np.einsum("xij,xj->xi", wins, np.exp(bandit.log_ref))
 
 
-def _shortfall(rewards, log_ref, log_policy):
-    """The least of beta KL + beta log Z - E[r] over beta: what the frontier offers more at the policy's KL."""
-    mean, kl = np.exp(log_policy) @ rewards, optimal.kl_divergence(log_policy, log_ref)
-
-    def bound(log_price):
-        price = float(np.exp(log_price))
-        return price * (kl + optimal.log_partition(rewards, log_ref, price)) - mean
-
-    return minimize_scalar(bound, bounds=(-6.0, 8.0), method="bounded", options={"xatol": 1e-10}).fun
-
-
 def two_rewards():
     bandit = T1().replace(reward=[[1.0, 0.0, 0.0]])
     found = policies.preferred_fine_tuning(bandit, distinct=False)[0]
-    short = _shortfall(bandit.reward[0], bandit.log_ref[0], found)
+    short = shortfall(bandit.reward[0], bandit.log_ref[0], found)
     return breaks(
         abs(short) < 1e-12,
         problem="ref = (.5, .3, .2), r = (1, 0, 0)",

@@ -13,18 +13,18 @@ from bandits import policies
 from dpo_theory import optimal
 from dpo_theory._xp import logsumexp
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
-from dpo_theory.claims.letters import expectation, log_policy, log_ref, sums_to_one, t
+from dpo_theory.claims.letters import expectation, log_policy, sums_to_one, t
 from dpo_theory.proof import Step, row
 
 
 def derive():
     logits, direction = row("u"), row("v")
-    law = log_policy
+    law = row("log_W")
     yield Step(
         "what a policy lacks in likelihood is KL(W || pi)",
-        expectation(law, law) - expectation(law, log_ref),
-        optimal.kl_divergence(law, log_ref),
-        "W = exp(q), pi = exp(a)",
+        expectation(law, law) - expectation(law, log_policy),
+        optimal.kl_divergence(law, log_policy),
+        "for every pi > 0",
     )
     moved = logits + t * direction
     yield Step(

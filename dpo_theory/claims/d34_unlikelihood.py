@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from bandits import policies
 from dpo_theory import optimal
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
-from dpo_theory.claims.letters import j, log_policy, log_ref, t
+from dpo_theory.claims.letters import j, log_policy, t
 from dpo_theory.claims.pairs import random_log_policy
 from dpo_theory.claims.ranked import Ranked, mass
 from dpo_theory.claims.rungs import full_support
@@ -26,13 +26,13 @@ from dpo_theory.proof import Row, Step, row
 
 def derive():
     alpha = sp.Symbol("alpha", positive=True)
-    best = log_policy
+    best = row("log_best")
     pull = best.each(sp.exp) * (1 - alpha)
     yield Step(
         "what a policy lacks is (1 - alpha) KL, which is >= 0 (claim D03b)",
-        (pull * best).sum() - (pull * log_ref).sum(),
-        (1 - alpha) * optimal.kl_divergence(best, log_ref),
-        "c = (1 - alpha) exp(q), pi = exp(a)",
+        (pull * best).sum() - (pull * log_policy).sum(),
+        (1 - alpha) * optimal.kl_divergence(best, log_policy),
+        "c = (1 - alpha) exp(log_best)",
     )
     first, pull_first, others, logits = sp.Symbol("x", real=True), sp.Symbol("c_k", real=True), row("c"), row("u")
     total = mass(Ranked(first - t, logits))

@@ -1,4 +1,4 @@
-"""What the claims about continuous answers share: symbols on the line and in the plane, random instances, the integral over a line."""
+"""What the claims about continuous answers share: symbols on the line and in the plane, random laws, sums over a line."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def integral(f: Callable[[np.ndarray], np.ndarray], centre: float, spread: float
 
 
 def normal_grid() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of the standard normal law: 241 equidistant ones, exact to rounding for functions analytic near the line."""
+    """Nodes and weights of the standard normal law: 241 equidistant ones, exact to rounding for smooth functions."""
     nodes = np.linspace(-12.0, 12.0, 241)
     weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()

@@ -25,8 +25,8 @@ __all__ = [
 
 reward: Row = row("r")
 other_reward: Row = row("s")
-log_ref: Row = row("a")
-log_policy: Row = row("q")
+log_ref: Row = row("log_ref")
+log_policy: Row = row("log_pi")
 beta = sp.Symbol("beta", positive=True)
 c = sp.Symbol("c", real=True)
 t = sp.Symbol("t", real=True)

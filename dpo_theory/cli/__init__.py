@@ -15,7 +15,9 @@ __all__ = ["main"]
 
 COMMANDS = {
     "verify": "prove, certify or measure the claims of the theory",
+    "check": "check a preference loss: what it owes, and what it does",
     "show": "print one claim: its statement, its derivation and its evidence",
+    "fit": "fit preference data: what is identified, whether an estimate exists, DPO and RLHF side by side",
     "schema": "print the JSON Schema of everything that is printed as JSON",
 }
 
@@ -25,6 +27,7 @@ examples:
   dpo-theory verify eq4 E1 -o report.html    two claims, by alias and by id, to a page
   dpo-theory verify --list                   ids, aliases and names
   dpo-theory show D04 --format latex         a derivation, ready to paste
+  dpo-theory check losses.py:my_loss         a loss of your own
 
 exit status:
   0  every verdict is as expected       2  wrong usage or bad input      130  interrupted

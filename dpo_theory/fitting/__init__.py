@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"Fit": "result", "Preferences": "preferences", "fit": "fit"}
+_HOMES = {"Fit": "result", "Preferences": "preferences", "fit": "fitter"}
 
 __all__ = ["Fit", "Preferences", "fit"]
 

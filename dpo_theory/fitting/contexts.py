@@ -31,6 +31,7 @@ def describe(
     load = _observations(data)
     total = 0.5 * np.bincount(nodes.context, weights=_gap(found.log_policy, found.rlhf), minlength=len(size))
     searched = 0.5 * np.bincount(nodes.context, weights=_gap(found.log_policy, found.searched), minlength=len(size))
+    crossings = _crossings(nodes)
     contexts = []
     for index, name in enumerate(data.contexts):
         rows = slice(int(first[index]), int(first[index] + size[index]))
@@ -52,6 +53,7 @@ def describe(
                 strong=strong,
                 ahead=tuple(names[up]),
                 behind=tuple(names[moved & ~up]),
+                crossings=float(crossings[index]),
                 base=data.items[nodes.item[bases[index]]],
                 distance=float(total[index]),
                 search_distance=float(searched[index]),
@@ -61,6 +63,13 @@ def describe(
             )
         )
     return tuple(contexts)
+
+
+def _crossings(nodes: Nodes) -> Array:
+    """(X,) wins of the items that rise for ever over those that fall behind; there is none the other way."""
+    wins, up = nodes.wins, nodes.direction == 1
+    across = up[wins.chosen] & ~up[wins.rejected]
+    return np.bincount(nodes.context[wins.chosen[across]], weights=wins.weight[across], minlength=nodes.n_contexts)
 
 
 def _reason(components: tuple, strong: tuple) -> str:

@@ -6,6 +6,7 @@ Only contexts that have a unique estimate are solved; every other entry stays Na
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def _standard_errors(data: Comparisons, reward: Array, base: Array) -> Array:
     order = np.argsort(data.context, kind="stable")
     step = max(1, _DENSE // (a * a))
     bounds = np.searchsorted(data.context[order], np.append(np.arange(0, x, step), x))
-    for block, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for block, (start, stop) in enumerate(pairwise(bounds)):
         rows = order[start:stop]
         count = min(step, x - block * step)
         local = data.context[rows] - block * step

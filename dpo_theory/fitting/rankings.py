@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bandits.data import Rankings
@@ -23,7 +25,7 @@ def read_wide(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
     found: tuple[Array, ...] = (np.zeros(0, dtype=np.int64), np.zeros((0, len(layout.wide)), dtype=np.int64), np.zeros(0))
     rows = 0
     for chunk in table.chunks(layout.names):
-        rows += len(chunk.lines)
+        rows += chunk.size
         context = _contexts(table, layout, chunk, contexts)
         order = np.column_stack([items.codes(table, chunk, column) for column in layout.wide])
         weight = positive_weights(table, chunk, layout.roles.get("weight"))
@@ -32,7 +34,7 @@ def read_wide(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
         if repeats.any():
             row = int(np.flatnonzero(repeats.any(axis=1))[0])
             name = list(items)[ordered[row, 1:][repeats[row]][0]]
-            raise refuse(table, chunk.line(row), f"{name!r} stands in two places", "Rank each item once.")
+            raise refuse(table, chunk.start + row, f"{name!r} stands in two places", "Rank each item once.")
         found = _counted(*(np.concatenate(pair) for pair in zip(found, (context, order, weight), strict=True)))
     return ((Rankings(*found),) if rows else ()), rows
 
@@ -43,30 +45,27 @@ def read_long(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
     Raises:
         ValueError: two entries of a group share a position or an item, a group has one entry, or a position is no number.
     """
-    groups, columns = Vocabulary(), []
-    for chunk in table.chunks(layout.names):
-        columns.append(
-            (
-                _contexts(table, layout, chunk, contexts),
-                groups.codes(table, chunk, layout.roles["group"]),
-                items.codes(table, chunk, layout.roles["item"]),
-                numbers(table, chunk, layout.roles["position"]),
-                np.asarray(chunk.lines),
-            )
-        )
+    groups = Vocabulary()
+
+    def coded(chunk: Chunk) -> tuple[Array, ...]:
+        context, roles = _contexts(table, layout, chunk, contexts), layout.roles
+        group, item = groups.codes(table, chunk, roles["group"]), items.codes(table, chunk, roles["item"])
+        return context, group, item, numbers(table, chunk, roles["position"])
+
+    columns = [coded(chunk) for chunk in table.chunks(layout.names)]
     if not columns:
         return (), 0
-    context, group, item, position, line = (np.concatenate(column) for column in zip(*columns, strict=True))
+    context, group, item, position = (np.concatenate(column) for column in zip(*columns, strict=True))
     _, race = np.unique(context * len(groups) + group, return_inverse=True)
-    _refuse_twice(table, race, position, line, lambda row: f"position {position[row]:g} of {_name(groups, group, row)} is taken")
-    _refuse_twice(table, race, item, line, lambda row: f"{_name(items, item, row)} stands in {_name(groups, group, row)} already")
+    _refuse_twice(table, race, position, lambda row: f"position {position[row]:g} of {_name(groups, group, row)} is taken")
+    _refuse_twice(table, race, item, lambda row: f"{_name(items, item, row)} stands in {_name(groups, group, row)} already")
     order = np.lexsort((position, race))
     start = np.flatnonzero(np.diff(race[order], prepend=-1))
     length = np.diff(np.append(start, len(order)))
     if (length < 2).any():
         row = int(order[start[length < 2][0]])
         found = f"{_name(items, item, row)} is the only entry of {_name(groups, group, row)}"
-        raise refuse(table, int(line[row]), found, "A ranking needs two items: remove the row, or complete the ranking.")
+        raise refuse(table, row, found, "A ranking needs two items: remove the row, or complete the ranking.")
     blocks = []
     for size in np.unique(length):
         begin = start[length == size]
@@ -77,18 +76,18 @@ def read_long(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
 
 def _contexts(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary) -> Array:
     if "prompt" not in layout.roles:
-        return np.zeros(len(chunk.lines), dtype=np.int64)
+        return np.zeros(chunk.size, dtype=np.int64)
     return contexts.codes(table, chunk, layout.roles["prompt"])
 
 
-def _refuse_twice(table: Table, race: Array, value: Array, line: Array, found) -> None:
-    order = np.lexsort((line, value, race))
+def _refuse_twice(table: Table, race: Array, value: Array, found: Callable[[int], str]) -> None:
+    order = np.lexsort((value, race))
     again = (np.diff(race[order]) == 0) & (np.diff(value[order]) == 0)
     if again.any():
-        second = int(order[1:][again][np.argmin(line[order[1:][again]])])
-        place = int(np.flatnonzero(order == second)[0])
-        earlier = int(line[order[place - 1]])
-        raise refuse(table, int(line[second]), f"{found(second)} (see {table.unit} {earlier})", "Each must occur once.")
+        row = int(order[1:][again].min())
+        earlier = int(np.flatnonzero((race == race[row]) & (value == value[row]))[0])
+        remark = f"{found(row)} (see {table.unit} {table.line_of(earlier)})"
+        raise refuse(table, row, remark, "Each must occur once.")
 
 
 def _name(names: Vocabulary, codes: Array, row: int) -> str:

@@ -11,13 +11,15 @@ from dpo_theory.fitting.columns import Columns, Layout, find_layout
 from dpo_theory.fitting.counting import Tally
 from dpo_theory.fitting.preferences import Preferences
 from dpo_theory.fitting.rankings import read_long, read_wide
-from dpo_theory.fitting.table import Chunk, Table, open_table, refuse
+from dpo_theory.fitting.sources import open_table
+from dpo_theory.fitting.table import Chunk, Table, refuse
 from dpo_theory.fitting.vocabulary import Vocabulary
 from dpo_theory.fitting.weights import positive_weights
 
 __all__ = ["read"]
 
 POOLED = "all prompts"
+_WORDS = {"left": 0, "right": 1, "tie": 2}
 
 
 def read(source: Any, columns: Columns | None = None) -> Preferences:
@@ -43,7 +45,7 @@ def read(source: Any, columns: Columns | None = None) -> Preferences:
     else:
         won, tied, rows = Tally(), Tally(), 0
         for chunk in table.chunks(layout.names):
-            rows += len(chunk.lines)
+            rows += chunk.size
             _count(table, layout, chunk, contexts, items, won, tied)
         wins, ties, rankings = won.comparisons(), tied.ties(), ()
     if rows == 0:
@@ -51,7 +53,7 @@ def read(source: Any, columns: Columns | None = None) -> Preferences:
     if len(items) < 2:
         raise ValueError(f"{table.name} mentions one item only, {next(iter(items))!r}: nothing is compared with it.")
     names = tuple(contexts) or (POOLED,)
-    return Preferences(table.name, names, tuple(items), wins, ties, rankings, rows, _notes(layout))
+    return Preferences(table.name, names, tuple(items), wins, ties, rankings, rows, (*_notes(layout), *table.remarks))
 
 
 def _notes(layout: Layout) -> tuple[str, ...]:
@@ -65,7 +67,7 @@ def _notes(layout: Layout) -> tuple[str, ...]:
 
 def _count(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary, items: Vocabulary, won: Tally, tied: Tally) -> None:
     roles = layout.roles
-    context = contexts.codes(table, chunk, roles["prompt"]) if "prompt" in roles else np.zeros(len(chunk.lines), dtype=np.int64)
+    context = contexts.codes(table, chunk, roles["prompt"]) if "prompt" in roles else np.zeros(chunk.size, dtype=np.int64)
     weight = positive_weights(table, chunk, roles.get("weight"))
     first, second = ("chosen", "rejected") if layout.kind == "pairs" else ("left", "right")
     left, right = items.codes(table, chunk, roles[first]), items.codes(table, chunk, roles[second])
@@ -73,7 +75,7 @@ def _count(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary, ite
     if same.any():
         row = int(np.flatnonzero(same)[0])
         name = chunk.columns[roles[first]][row]
-        raise refuse(table, chunk.line(row), f"{name!r} is compared with itself", "Such a row says nothing: remove it.")
+        raise refuse(table, chunk.start + row, f"{name!r} is compared with itself", "Such a row says nothing: remove it.")
     if layout.kind == "pairs":
         won.add(context, left, right, weight)
         return
@@ -86,16 +88,17 @@ def _count(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary, ite
 
 def _outcomes(table: Table, layout: Layout, chunk: Chunk) -> Array:
     """(N,) 0 left won, 1 right won, 2 tie; a winner is `left`, `right`, `tie` or the name of an item."""
-    known = {"left": 0, "right": 1, "tie": 2}
     texts = chunk.columns[layout.roles["winner"]]
-    outcome = np.fromiter((known.get(text, -1) for text in texts), dtype=np.int64, count=len(texts))
+    words = Vocabulary()
+    codes = words.codes(table, chunk, layout.roles["winner"])
+    outcome = np.array([_WORDS.get(word, -1) for word in words])[codes]
     sides = chunk.columns[layout.roles["left"]], chunk.columns[layout.roles["right"]]
     for row in np.flatnonzero(outcome < 0):
         try:
             outcome[row] = (sides[0][row], sides[1][row]).index(texts[row])
         except ValueError:
             raise refuse(
-                table, chunk.line(row), f"the winner is {texts[row]!r}, which is neither {sides[0][row]!r} nor {sides[1][row]!r}",
+                table, chunk.start + row, f"the winner is {texts[row]!r}, which is neither {sides[0][row]!r} nor {sides[1][row]!r}",
                 "Write left, right, tie, or the name of one of the two.",
             ) from None  # fmt: skip
     return outcome

@@ -11,7 +11,8 @@ import numpy as np
 from bandits.door import Array
 from dpo_theory.fitting.nodes import Nodes
 from dpo_theory.fitting.preferences import Preferences
-from dpo_theory.fitting.table import numbers, open_table, refuse
+from dpo_theory.fitting.sources import open_table
+from dpo_theory.fitting.table import numbers, refuse
 
 __all__ = ["NAMED", "reference_log_probs"]
 
@@ -108,6 +109,6 @@ def _from_file(path: Any) -> dict[Any, Any]:
         for row, (item, value) in enumerate(zip(chunk.columns["item"], values, strict=True)):
             home = found.setdefault(chunk.columns["prompt"][row], {}) if by_context else found
             if item in home:
-                raise refuse(table, chunk.line(row), f"{item!r} has a probability already", "Keep one row for each item.")
+                raise refuse(table, chunk.start + row, f"{item!r} has a probability already", "Keep one row for each item.")
             home[item] = float(value)
     return found

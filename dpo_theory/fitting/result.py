@@ -25,6 +25,7 @@ class Context:
         components: the items of each connected component, largest first.
         strong: the items of each strongly connected component of wins, largest first.
         ahead, behind: where no estimate exists, the items that the loss drives up for ever and those they leave behind.
+        crossings: comparisons of an item ahead with one behind, all won by the former; 0 for rankings.
         base: the item against which strengths are given.
         distance: total variation between the DPO optimum and the RLHF optimum by formula; NaN without an estimate.
         search_distance: the same against the RLHF optimum by search.
@@ -42,6 +43,7 @@ class Context:
     strong: tuple[tuple[str, ...], ...]
     ahead: tuple[str, ...]
     behind: tuple[str, ...]
+    crossings: float
     base: str
     distance: float
     search_distance: float

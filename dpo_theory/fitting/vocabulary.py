@@ -32,5 +32,5 @@ class Vocabulary(dict):
         found = np.fromiter(map(self.__getitem__, texts), dtype=np.int64, count=len(texts))
         if "" in self:
             row = int(np.flatnonzero(found == self[""])[0])
-            raise refuse(table, chunk.line(row), f"{column} is empty", "Fill it in, or remove the row.")
+            raise refuse(table, chunk.start + row, f"{column} is empty", "Fill it in, or remove the row.")
         return found

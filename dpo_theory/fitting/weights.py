@@ -17,10 +17,10 @@ def positive_weights(table: Table, chunk: Chunk, column: str | None) -> Array:
         ValueError: a weight is not a finite number > 0; the message names its line.
     """
     if column is None:
-        return np.ones(len(chunk.lines))
+        return np.ones(chunk.size)
     weight = numbers(table, chunk, column)
     if not (weight > 0).all():
         row = int(np.flatnonzero(~(weight > 0))[0])
         found = f"{column} is {chunk.columns[column][row]}, expected a number > 0"
-        raise refuse(table, chunk.line(row), found, "Remove a row that was never seen.")
+        raise refuse(table, chunk.start + row, found, "Remove a row that was never seen.")
     return weight

@@ -3,7 +3,15 @@
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"DPO": "dpo", "PlackettLuceDPO": "plackett_luce"}
+_HOMES = {
+    "AOT": "aot",
+    "CDPO": "cdpo",
+    "DPO": "dpo",
+    "Hinge": "hinge",
+    "IPO": "ipo",
+    "NCA": "nca",
+    "PlackettLuceDPO": "plackett_luce",
+}
 
 __all__ = sorted(_HOMES)
 

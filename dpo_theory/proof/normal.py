@@ -79,9 +79,7 @@ def _nf(e: Any, rules: Facts) -> Any:
 
 
 def _expand(e: Any) -> Any:
-    return sp.expand(
-        e, deep=False, mul=True, multinomial=True, power_base=False, power_exp=False, log=False, basic=False
-    )
+    return sp.expand(e, deep=False, mul=True, multinomial=True, power_base=False, power_exp=False, log=False, basic=False)
 
 
 def _product(factors: list[Any]) -> Any:
@@ -212,9 +210,7 @@ def _sum_monomial(term: Any, index: Any, low: Any, high: Any, rules: Facts) -> A
 def _named(body: Any, index: Any, low: Any, high: Any, rules: Facts) -> Any:
     candidates = [_canonical(body, index, low, high)]
     inner = [t for t in sp.Mul.make_args(body) if isinstance(t, Total)]
-    if len(inner) == 1 and not (
-        inner[0].args[2].has(index) or inner[0].args[3].has(index) or low.free_symbols & {index}
-    ):
+    if len(inner) == 1 and not (inner[0].args[2].has(index) or inner[0].args[3].has(index) or low.free_symbols & {index}):
         rest = sp.Mul(*(f for f in sp.Mul.make_args(body) if f is not inner[0]))
         swapped = _swap(rest, inner[0], index, low, high, rules)
         if swapped is not None:

@@ -18,6 +18,7 @@ __all__ = ["Outcome", "Step"]
 SIZES = (1, 2, 3, 4)
 DIGITS = 60
 REPLAY_TOLERANCE = 1e-35
+LETTERS = {"log_ref": r"\log\pi_{\mathrm{ref}}", "log_pi": r"\log\pi"}
 RELATION_LATEX = {"=": "=", ">=": r"\ge", ">": ">"}
 
 
@@ -81,9 +82,7 @@ class Step:
             reduced = nf(difference, self.facts)
             proved = sign(difference) or sign(reduced) or sign(sp.factor(reduced))
         if witness and proved:
-            raise AssertionError(
-                f"the normal form and the replay disagree on {self.claim!r} at {witness}: a bug in the prover"
-            )
+            raise AssertionError(f"the normal form and the replay disagree on {self.claim!r} at {witness}: a bug in the prover")
         if witness:
             return Outcome(False, True, residual, witness)
         reason = "" if proved else f"the rules leave {nf(difference, self.facts)}"
@@ -99,9 +98,7 @@ class Step:
                 given = _assignment(sp.Tuple(lhs, rhs, *(left for left, _ in self.facts)), size, seed, self)
                 for left, right in self.facts:
                     if abs(evaluate(left, given) - evaluate(sp.sympify(right), given)) > REPLAY_TOLERANCE:
-                        raise AssertionError(
-                            f"the replay of {self.claim!r} does not meet its hypothesis {alpha(left)} = {right}"
-                        )
+                        raise AssertionError(f"the replay of {self.claim!r} does not meet its hypothesis {alpha(left)} = {right}")
                 left_value, right_value = evaluate(lhs, given), evaluate(rhs, given)
                 gap = left_value - right_value
                 scale = max(1, abs(left_value), abs(right_value))
@@ -116,7 +113,9 @@ class Step:
 
     def latex(self) -> str:
         """The step as a LaTeX equation, bound indices and named parts in letters."""
-        left, right = (sp.latex(side) for side in self._shown())
+        left, right = (
+            sp.latex(side, symbol_names={s: LETTERS[s.name] for s in side.atoms(sp.Symbol) if s.name in LETTERS}) for side in self._shown()
+        )
         return f"{left} {RELATION_LATEX[self.relation]} {right}"
 
     def text(self) -> str:
@@ -175,9 +174,7 @@ def _assignment(e: Any, size: int, seed: int, step: Step) -> dict[Any, Any]:
     for base in bases:
         rank = ranks.get(base, 1)
         values[base] = (
-            [admissible(base) for _ in range(size)]
-            if rank == 1
-            else [[admissible(base) for _ in range(size)] for _ in range(size)]
+            [admissible(base) for _ in range(size)] if rank == 1 else [[admissible(base) for _ in range(size)] for _ in range(size)]
         )
     labels = {base.label for base in bases}
     for symbol in sorted(e.free_symbols, key=str):
@@ -214,6 +211,4 @@ def _show(values: Mapping[Any, Any]) -> str:
             return "(" + ", ".join(plain(v) for v in value) + ")"
         return mp.nstr(value, 6) if isinstance(value, mp.mpf) else str(value)
 
-    return ", ".join(
-        f"{name} = {plain(value)}" for name, value in values.items() if not callable(value) and str(name) != "n"
-    )
+    return ", ".join(f"{name} = {plain(value)}" for name, value in values.items() if not callable(value) and str(name) != "n")

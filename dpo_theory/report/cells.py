@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dpo_theory.evidence import Counterexample, Evidence, Report
 
-__all__ = ["COLUMNS", "cells", "clean", "environment", "evidence", "findings", "flat", "headline", "summary", "verdict"]
+__all__ = ["COLUMNS", "absent", "cells", "clean", "environment", "evidence", "findings", "flat", "headline", "summary", "verdict", "why"]
 
 COLUMNS = ("id", "statement", "verdict", "evidence", "residual", "tolerance", "time")
 UNEXPECTED = "NOT AS EXPECTED"
@@ -50,7 +50,19 @@ def verdict(row: Evidence) -> str:
     """The verdict, and whether it was expected where that is not plain."""
     if row.failed:
         return f"{row.verdict.value}, {UNEXPECTED}"
+    if row.kind == "property" and (row.verdict.holds or row.verdict.value == "REFUTED"):
+        return f"{row.verdict.value}, as declared" if row.declared else f"{row.verdict.value}{': lacks' if absent(row) else ''}"
     return f"{row.verdict.value}, as expected" if row.expected == row.verdict.value.lower() == "refuted" else row.verdict.value
+
+
+def absent(row: Evidence) -> bool:
+    """A property that the subject lacks, and of which it declares nothing."""
+    return row.kind == "property" and row.verdict.value == "REFUTED" and not row.declared and not row.failed
+
+
+def why(row: Evidence) -> str:
+    """The reason on one line, after what it is: why, or a remedy."""
+    return flat(row.reason if row.reason.startswith("remedy: ") else f"why: {row.reason}") if row.reason else ""
 
 
 def evidence(row: Evidence) -> str:
@@ -97,7 +109,8 @@ def summary(report: Report) -> str:
     if report.failed:
         said.append(f"{len(report.failed)} {UNEXPECTED}: {', '.join(flat(row.id) for row in report.failed)}.")
     elif report.ran:
-        said.append("All as expected." if not missing else "Those that ran are as expected.")
+        undecided = report.counts.get("UNDECIDED", 0)
+        said.append("Those that ran are as expected." if missing else "The others are as expected." if undecided else "All as expected.")
     return " ".join(said)
 
 

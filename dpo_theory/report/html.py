@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape as _escape
 from typing import TYPE_CHECKING
 
-from dpo_theory.report.cells import COLUMNS, cells, clean, environment, headline, summary
+from dpo_theory.report.cells import COLUMNS, cells, clean, environment, headline, summary, why
 from dpo_theory.report.text import counterexample
 
 if TYPE_CHECKING:
@@ -86,13 +86,10 @@ def escape(text: str) -> str:
 
 def _row(row: Evidence) -> str:
     id, name, verdict, evidence, *numbers = map(escape, cells(row))
-    why = f"<div>why: {escape(row.reason)}</div>" if row.reason else ""
+    reason = f"<div>{escape(why(row))}</div>" if row.reason else ""
     kind = ' class="failed"' if row.failed else ""
     measured = "".join(f'<td class="number">{number}</td>' for number in numbers)
-    return (
-        f'<tr{kind}><th scope="row">{id}</th><td>{name}{_details(row)}</td><td>{verdict}</td>'
-        f"<td>{evidence}{why}</td>{measured}</tr>"
-    )
+    return f'<tr{kind}><th scope="row">{id}</th><td>{name}{_details(row)}</td><td>{verdict}</td><td>{evidence}{reason}</td>{measured}</tr>'
 
 
 def _details(row: Evidence) -> str:

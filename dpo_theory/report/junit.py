@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from dpo_theory.report.cells import cells, clean, flat, summary
-from dpo_theory.report.text import failures
+from dpo_theory.report.text import absences, failures
 
 if TYPE_CHECKING:
     from dpo_theory.evidence import Evidence, Report
@@ -50,6 +50,7 @@ def _case(suite: ET.Element, row: Evidence, report: Report) -> None:
     elif not row.verdict.ran:
         ET.SubElement(case, "skipped", type=row.verdict.value, message=flat(row.reason))
     said = [verdict, evidence, f"residual {residual}" if residual else "", f"tolerance {tolerance}" if tolerance else ""]
+    said.append(absences(_alone(report, row)))
     ET.SubElement(case, "system-out").text = clean("\n".join(filter(None, said)))
 
 

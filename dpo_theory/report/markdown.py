@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dpo_theory.report.cells import COLUMNS, UNEXPECTED, cells, environment, flat, headline, summary
-from dpo_theory.report.text import failures
+from dpo_theory.report.cells import COLUMNS, UNEXPECTED, cells, environment, flat, headline, summary, why
+from dpo_theory.report.text import absences, failures
 
 if TYPE_CHECKING:
     from dpo_theory.evidence import Evidence, Report
@@ -20,6 +20,8 @@ def render(report: Report) -> str:
     told = [f"## {escape(headline(report))}", table(report.rows), f"**{escape(summary(report))}**", escape(environment(report))]
     if report.failed:
         told += [f"### {UNEXPECTED.capitalize()}", fence(failures(report))]
+    if lacking := absences(report):
+        told += ["### Lacks", fence(lacking)]
     return "\n\n".join(filter(None, told)) + "\n"
 
 
@@ -28,8 +30,7 @@ def table(rows: Iterable[Evidence]) -> str:
     told = []
     for row in rows:
         id, name, verdict, evidence, *numbers = map(escape, cells(row))
-        why = f"why: {escape(row.reason)}" if row.reason else ""
-        said = "; ".join(filter(None, (evidence, why)))
+        said = "; ".join(filter(None, (evidence, escape(why(row)))))
         told.append((id, name, f"**{verdict}**" if row.failed else verdict, said, *numbers))
     return grid(COLUMNS, told) if told else ""
 

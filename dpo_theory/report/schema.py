@@ -7,8 +7,10 @@ from typing import Any
 from dpo_theory.evidence import SCHEMA as REPORT
 from dpo_theory.evidence import SCHEMA_VERSION, Verdict
 
-__all__ = ["CLAIM", "CLAIMS", "REPORT", "SCHEMA"]
+__all__ = ["BASELINE", "CHECKS", "CLAIM", "CLAIMS", "REPORT", "SCHEMA"]
 
+BASELINE = "dpo-theory/baseline"
+CHECKS = "dpo-theory/checks"
 CLAIM = "dpo-theory/claim"
 CLAIMS = "dpo-theory/claims"
 
@@ -58,9 +60,7 @@ _EVIDENCE = _record(
     }
 )
 
-_STEP = _record(
-    {"claim": _TEXT, "text": _TEXT, "latex": _TEXT, "why": _TEXT, "hypotheses": _TEXTS, "sizes": _TEXT, "relation": _TEXT}
-)
+_STEP = _record({"claim": _TEXT, "text": _TEXT, "latex": _TEXT, "why": _TEXT, "hypotheses": _TEXTS, "sizes": _TEXT, "relation": _TEXT})
 
 _DOCUMENTS = {
     REPORT: _document(
@@ -93,6 +93,8 @@ _DOCUMENTS = {
             "report": {"$ref": f"#/$defs/{REPORT.replace('/', '-')}"},
         },
     ),
+    CHECKS: _document(CHECKS, {"checks": {"type": "array", "items": _record({"id": _TEXT, "kind": _TEXT, "name": _TEXT})}}),
+    BASELINE: _document(BASELINE, {"subject": _TEXT, "known": _TEXTS}),
     CLAIMS: _document(CLAIMS, {"claims": {"type": "array", "items": _record({"id": _TEXT, "aliases": _TEXTS, "name": _TEXT})}}),
 }
 
@@ -104,8 +106,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["schema", "schema_version"],
     "properties": {"schema": {"enum": list(_DOCUMENTS)}},
     "allOf": [
-        {"if": {"properties": {"schema": {"const": name}}}, "then": {"$ref": f"#/$defs/{name.replace('/', '-')}"}}
-        for name in _DOCUMENTS
+        {"if": {"properties": {"schema": {"const": name}}}, "then": {"$ref": f"#/$defs/{name.replace('/', '-')}"}} for name in _DOCUMENTS
     ],
     "$defs": {
         "counterexample": _COUNTEREXAMPLE,

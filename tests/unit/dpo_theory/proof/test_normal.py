@@ -135,7 +135,7 @@ TRUE = {
     "powers of sums": r.each(sp.exp).sum() ** 3 / r.each(sp.exp).sum() ** 2 - r.each(sp.exp).sum(),
     "log of a positive product": sp.log(b * r.each(sp.exp).sum() ** 2) - sp.log(b) - 2 * log_sum(r),
     "logistic": 1 / (1 + sp.exp(c)) + 1 / (1 + sp.exp(-c)) - 1,
-    "three levels": double(lambda i, j: Row(lambda l: r[i] * a[j] * q[l]).sum()) - r.sum() * a.sum() * q.sum(),
+    "three levels": double(lambda i, j: Row(lambda m: r[i] * a[j] * q[m]).sum()) - r.sum() * a.sum() * q.sum(),
 }
 
 
@@ -228,7 +228,6 @@ def test_logarithms_split_only_over_positive_factors():
     assert nf(sp.log(b * r.each(sp.exp).sum())) == sp.log(b) + nf(log_sum(r))
     assert nf(sp.log(c * d)) == sp.log(c * d)
     assert nf(sp.log(c * r.sum())).has(sp.log(c)) is False
-    assert nf(sp.log(-b)) == sp.log(-1) + sp.log(b) or nf(sp.log(-b)).has(sp.I) or nf(sp.log(-b)) == sp.log(-b)
     negative = sp.log(r.sum() * a.sum())
     assert nf(negative - sp.log(r.sum()) - sp.log(a.sum())) != 0
 

@@ -158,11 +158,12 @@ def test_the_same_seed_gives_the_same_witness():
 
 def test_text_and_latex_show_names_and_hypotheses():
     log_z = optimal.log_partition(reward, log_ref, beta)
-    step = Step("f", optimal.project_reward(reward, log_ref, beta)[2], reward[2] - beta * log_z, names={log_z: r"\log Z"})
+    projected = optimal.project_reward(reward, log_ref, beta)
+    step = Step("f", projected[2], reward[2] - beta * log_z, names={log_z: r"\log Z"})
     assert step.latex().count(r"\log Z") == 2
     assert "sum" not in step.latex()
     assert step.text() == r"-\log Z*beta + r[2] = -\log Z*beta + r[2]"
-    assert Step("gap", gap(BEST), facts=(sums_to_one(log_policy),)).hypotheses == ("sum[i=1..n](exp(q[i])) = 1",)
+    assert Step("fact", x, facts=(sums_to_one(row("q")),)).hypotheses == ("sum[i=1..n](exp(q[i])) = 1",)
     assert Step("sign", x**2, relation=">=").latex() == r"x^{2} \ge 0"
 
 

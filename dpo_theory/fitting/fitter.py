@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from dpo_theory.fitting.contexts import describe
 from dpo_theory.fitting.estimate import estimate, nothing
 from dpo_theory.fitting.examples import example as find_example
 from dpo_theory.fitting.nodes import Nodes, number_nodes
-from dpo_theory.fitting.preferences import Preferences
+from dpo_theory.fitting.preferences import Preferences, no_ties
 from dpo_theory.fitting.read import read
 from dpo_theory.fitting.reference import reference_log_probs
 from dpo_theory.fitting.result import Fit
@@ -104,6 +105,8 @@ def _fitted(data: Preferences, beta: float, reference: Any, base: str | None, ti
     log_ref, reference_name = reference_log_probs(reference, data, nodes)
     bases = _bases(base, data, nodes)
     found = nothing(nodes) if reason else estimate(nodes, bases, log_ref, beta, davidson=ties == "davidson")
+    if ties == "drop":
+        data = replace(data, ties=no_ties())
     against = found.reward - found.reward[bases[nodes.context]]
     return Fit(
         source=data.source,
