@@ -94,11 +94,13 @@ class LogitModel:
         told = identified & (np.abs(values) > _NULL * largest)
         return np.where(told, np.abs(values), np.inf).min(axis=1)
 
-    def null_directions(self, point: Point) -> Array:
-        """(X,) how many directions beyond the known symmetries have a curvature not told from 0."""
-        _, values, _, identified = self._spectrum(point)
-        largest = np.abs(values).max(axis=1, keepdims=True)
-        return (identified & (np.abs(values) <= _NULL * largest)).sum(axis=1)
+    def flattest(self, point: Point) -> tuple[Array, Array]:
+        """(X, A) the identifiable direction of least curvature, and (X,) how many have a curvature not told from 0."""
+        _, values, vectors, identified = self._spectrum(point)
+        size = np.where(identified, np.abs(values), np.inf)
+        column = np.argmin(size, axis=1)
+        level = np.take_along_axis(vectors, column[:, None, None], axis=2)[:, :, 0]
+        return level, (size <= _NULL * np.abs(values).max(axis=1, keepdims=True)).sum(axis=1)
 
     def _spectrum(self, point: Point) -> tuple[Array, Array, Array, Array]:
         policy, pull, _, bend = point.local

@@ -28,7 +28,7 @@ class MarginModel:
     def __init__(self, loss: Callable, rows: Rows) -> None:
         self.loss, self.rows = loss, rows
         self.shape = rows.bandit.reward.shape
-        x, a = self.shape
+        a = self.shape[1]
         left, right = rows.actions.min(axis=1), rows.actions.max(axis=1)
         key, self.edge = np.unique((rows.context * a + left) * a + right, return_inverse=True)
         self.context, self.left, self.right = key // a // a, key // a % a, key % a

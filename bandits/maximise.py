@@ -64,13 +64,12 @@ def maximise_value(
     value, last = problem.values(log_policy), np.full(bandit.n_contexts, np.inf)
     while not done.all() and steps < max_steps:
         steps += 1
-        move, size, promised = problem.newton_step(log_policy, free)
+        relative, size, promised = problem.newton_step(log_policy, free)
         settled = (size <= tol) | ((size < 1e-6) & (size > last / 2))
-        log_policy, value = problem.search(log_policy, value, move, ~done, promised)
-        free = problem.drop_and_release(log_policy, free)
-        log_policy = problem.normalise(np.where(free, log_policy, -np.inf))
-        unchanged = (free == problem.last_free).all(axis=1)
-        problem.last_free = free
+        log_policy, value = problem.search(log_policy, value, relative, ~done, promised)
+        kept = problem.drop_and_release(log_policy, free)
+        log_policy = problem.normalise(np.where(kept, np.where(free, log_policy, np.log(_LOST)), -np.inf))
+        unchanged, free = (kept == free).all(axis=1), kept
         done |= settled & unchanged
         last = np.where(unchanged, size, np.inf)
     return problem.solution(log_policy, free, steps, done)
@@ -93,7 +92,7 @@ class _Problem:
     """The objective and its derivatives, one row per context."""
 
     def __init__(self, bandit: TabularBandit, price: Regulariser, allowed: Array) -> None:
-        self.bandit, self.price, self.allowed, self.last_free = bandit, price, allowed, allowed
+        self.bandit, self.price, self.allowed = bandit, price, allowed
         self.reward = np.where(allowed, bandit.reward, 0.0)
         self.log_ref = np.where(allowed, bandit.log_ref, 0.0)
 
@@ -124,16 +123,14 @@ class _Problem:
         return gain, bend, centre + np.sum(ease * offset, axis=1, keepdims=True) / np.sum(ease, axis=1, keepdims=True)
 
     def newton_step(self, log_policy: Array, free: Array) -> tuple[Array, Array, Array]:
-        """The move of each log-probability, its largest relative size, and the gain that the model promises."""
+        """The relative change of each probability, the largest move of a log-probability, and the gain that the model promises."""
         gain, bend, level = self.multiplier(log_policy, free)
         relative = np.where(free, (gain - level) / bend, 0.0)
-        move = np.sign(relative) * np.log1p(np.abs(relative))
-        heavy = np.where(free, log_policy, 0.0)
-        size = np.max(np.abs(move) / (1 + np.abs(heavy)), axis=1)
+        size = np.max(np.log1p(np.abs(relative)) / (1 + np.abs(np.where(free, log_policy, 0.0))), axis=1)
         promised = np.sum(np.where(free, np.exp(log_policy) * bend * relative**2, 0.0), axis=1)
-        return move, size, promised
+        return relative, size, promised
 
-    def search(self, log_policy: Array, value: Array, move: Array, active: Array, promised: Array) -> tuple[Array, Array]:
+    def search(self, log_policy: Array, value: Array, relative: Array, active: Array, promised: Array) -> tuple[Array, Array]:
         """Halve the step of each context until its objective does not fall; a gain below rounding is taken on trust."""
         scale = np.where(active, 1.0, 0.0)[:, None]
         policy, free = np.exp(log_policy), log_policy > -np.inf
@@ -141,12 +138,12 @@ class _Problem:
         slack = _ROUNDING * (np.abs(value) + np.sum(np.where(free, policy * prices, 0.0), axis=1))
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(60):
-                trial = self.normalise(log_policy + scale * move)
+                trial = self.normalise(log_policy + np.sign(relative) * np.log1p(scale * np.abs(relative)))
                 found = self.values(trial)
                 worse = active & (promised > slack) & ~(found >= value - slack)
                 if not worse.any():
                     break
-                scale = np.where(worse[:, None], scale / 2, scale)
+                scale = np.where(worse[:, None], scale / 4, scale)
         keep = active[:, None]
         return np.where(keep, trial, log_policy), np.where(active, found, value)
 
@@ -154,11 +151,11 @@ class _Problem:
         """The free actions after the Karush-Kuhn-Tucker signs have been looked at, for prices finite at probability 0."""
         if self.price.slope_at_zero == -np.inf:
             return free
-        gain, _, level = self.multiplier(log_policy, free)
+        _, _, level = self.multiplier(log_policy, free)
         at_zero = self.reward - self.bandit.beta * self.price.slope_at_zero
         slack = 8 * _ROUNDING * (1 + np.abs(level) + np.abs(at_zero))
-        wants_none = self.allowed & (at_zero <= level + slack)
-        return free & ~(wants_none & (log_policy < np.log(_LOST)))
+        wants_none = at_zero <= level + slack
+        return self.allowed & np.where(free, ~(wants_none & (log_policy < np.log(_LOST))), ~wants_none)
 
     def solution(self, log_policy: Array, free: Array, steps: int, done: Array) -> Solution:
         gain, bend, level = self.multiplier(log_policy, free)

@@ -22,7 +22,8 @@ from bandits.solution import Solution
 
 __all__ = ["minimise_loss"]
 
-_FAR_MARGINS, _FAR_LOGITS = 1e4, 40.0  # times the loss's length: nats beyond which an iteration runs to infinity
+_FAR_MARGINS, _FAR_LOGITS = 1e4, 40.0  # times the loss's length: beyond, an iteration runs to infinity
+_FAR_NATS = 200.0  # and at least so far
 _STARTS = 8
 _DENSE_LIMIT = 1000
 
@@ -95,14 +96,15 @@ def minimise_loss(
         return nothing_left(bandit, graph, gone)
     if margins_suffice and shape.kinked:
         return read_vertex(rows, graph, gone, minimise_pieces(loss, kept, graph.component, shape.length))
-    components = graph.component if shape.shift_invariant else None
-    model = MarginModel(loss, kept) if margins_suffice else LogitModel(loss, kept, components)
-    far = (_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length
-    ends = [
-        descend(model, logits, radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far)
-        for logits in _starts(bandit, start, shape)
-    ]
-    return Outcome(rows, shape, graph, gone, model, ends).solution()
+    starts = _starts(bandit, start, shape)
+    copies = kept.repeated(len(starts))
+    if margins_suffice:
+        model: MarginModel | LogitModel = MarginModel(loss, copies)
+    else:
+        model = LogitModel(loss, copies, np.tile(graph.component, (len(starts), 1)) if shape.shift_invariant else None)
+    far = max((_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length, _FAR_NATS)
+    end = descend(model, np.concatenate(starts), radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far)
+    return Outcome(rows, shape, graph, gone, model, end, len(starts)).solution()
 
 
 def _graph_of(rows: Rows) -> ComparisonGraph:
@@ -118,7 +120,7 @@ def _runaways(loss: Callable, rows: Rows, graph: ComparisonGraph, shape: LossSha
     suspects = ~graph.exists
     if not (shape.shift_invariant and suspects.any()):
         return np.zeros(len(suspects), dtype=bool)
-    return suspects if falls_for_ever(loss, rows, graph.direction) else np.zeros(len(suspects), dtype=bool)
+    return suspects & falls_for_ever(loss, rows, graph.direction, shape.length)
 
 
 def _starts(bandit: TabularBandit, start: Any, shape: LossShape) -> list[Array]:

@@ -10,7 +10,7 @@ from bandits.graph import ComparisonGraph
 from bandits.kinks import Vertex
 from bandits.logits import LogitModel
 from bandits.margins import MarginModel
-from bandits.newton import Descent, Point
+from bandits.newton import Descent
 from bandits.probe import LossShape
 from bandits.problem import TabularBandit
 from bandits.rows import Rows
@@ -87,7 +87,7 @@ def _n_components(component: Array, support: Array) -> Array:
 
 
 class Outcome:
-    """Newton descents from one or several starts, and what they say about each context."""
+    """Newton descents from one or several starts, which ran as copies of the problem, and what they say about each context."""
 
     def __init__(
         self,
@@ -96,36 +96,39 @@ class Outcome:
         graph: ComparisonGraph,
         gone: Array,
         model: MarginModel | LogitModel,
-        ends: list[Descent],
+        end: Descent,
+        n_starts: int,
     ) -> None:
         self.rows, self.bandit, self.shape, self.graph, self.gone = rows, rows.bandit, shape, graph, gone
-        self.model, self.ends = model, ends
+        self.model, self.end, self.n_starts = model, end, n_starts
         self.seen = rows.share > 0
         self.component = graph.component if shape.shift_invariant else np.zeros(self.bandit.reward.shape, dtype=np.int64)
 
     def solution(self) -> Solution:
         """The best end of each context, with its status and bounds."""
-        values = np.stack([end.point.value for end in self.ends])
-        best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
-        end = self._gather(best)
-        log_policy = self._policy(end.logits)
-        away = self._runs_away(end) & self.seen & ~self.gone
-        many, minima = self._other_minima(log_policy)
-        statuses = self._statuses(end, away, many)
+        end, x = self.end, self.bandit.n_contexts
+        values = end.point.value.reshape(self.n_starts, x)
+        best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0) * x + np.arange(x)
+        policies = component_policy(
+            np.tile(self.bandit.log_ref, (self.n_starts, 1)), end.logits, np.tile(self.component, (self.n_starts, 1))
+        )
+        away, direction = self._runs_away(best)
+        away &= self.seen & ~self.gone
+        many, minima = self._other_minima(policies, best)
+        statuses = self._statuses(best, away, many)
         status = worst_status(statuses)
         nowhere, alive = self.gone | away, self.seen & ~(self.gone | away)
         ended = not (nowhere.any() or Status.NOT_CONVERGED in statuses)
-        bound, decrement = self.model.error_bound(end.point)
-        gap = np.maximum(decrement, 0.0) + 8 * np.finfo(np.float64).eps * end.point.magnitude
-        direction = np.where(self.gone[:, None], self.graph.direction, 0.0)
-        unit = end.last_move / np.maximum(np.abs(end.last_move).max(axis=1, keepdims=True), 1e-300)
-        direction = np.where(away[:, None], unit, direction)
+        bound, decrement = (part[best] for part in self.model.error_bound(end.point))
+        value, magnitude, gradient = end.point.value[best], end.point.magnitude[best], self.model.gradient(end.point)[best]
+        gap = np.maximum(decrement, 0.0) + 8 * np.finfo(np.float64).eps * magnitude
+        direction = np.where(away[:, None], direction, np.where(self.gone[:, None], self.graph.direction, 0.0))
         flat = np.array([one is Status.FLAT for one in statuses])
         return Solution(
-            log_policy=np.where(nowhere[:, None], np.nan, log_policy),
-            value=float("nan") if nowhere.any() else float(self.rows.share[alive] @ end.point.value[alive]),
-            gradient_norm=float(np.max(np.abs(self.model.gradient(end.point)[alive]), initial=0.0)),
-            steps=max(one.steps for one in self.ends),
+            log_policy=np.where(nowhere[:, None], np.nan, policies[best]),
+            value=float("nan") if nowhere.any() else float(self.rows.share[alive] @ value[alive]),
+            gradient_norm=float(np.max(np.abs(gradient[alive]), initial=0.0)),
+            steps=end.steps,
             status=status,
             certificate=Certificate(
                 gap_bound=float(self.rows.share[alive] @ gap[alive]) if ended else float("nan"),
@@ -138,57 +141,64 @@ class Outcome:
             ),
         )
 
-    def _gather(self, best: Array) -> Descent:
-        each = np.arange(len(best))
-        pick = {
-            name: np.stack([getattr(end, name) for end in self.ends])[best, each] for name in ("logits", "done", "last_move")
-        }
-        point = self.ends[0].point if len(self.ends) == 1 else self.model.evaluate(pick["logits"])
-        return Descent(pick["logits"], point, 0, pick["done"], pick["last_move"])
+    def _runs_away(self, best: Array) -> tuple[Array, Array]:
+        """(X,) contexts whose loss was still falling, ever less but without end, and the (X, A) direction.
 
-    def _policy(self, logits: Array) -> Array:
-        return component_policy(self.bandit.log_ref, logits, self.component)
-
-    def _runs_away(self, end: Descent) -> Array:
-        """(X,) contexts whose last true move still lowered the loss, and does so ever less but without end when followed.
-
-        Near a minimiser Newton's moves shrink until they mean nothing; on the way to infinity they keep their length until
-        the slope itself is lost in rounding.
+        Near a minimiser Newton's moves shrink until they mean nothing, and the loss rises beyond; on the way to infinity the
+        moves keep their length until the slope itself is lost in rounding. So whoever stopped in a long move, or where some
+        direction has no curvature, or not at all, is followed back and ahead.
         """
-        moved = np.ptp(end.last_move, axis=1)
-        suspect = moved > 1e-3 * self.shape.length
-        if not suspect.any():
-            return suspect
-        unit = end.last_move / np.maximum(moved, 1e-300)[:, None] * self.shape.length
+        end, length = self.end, self.shape.length
+        spread = np.ptp(end.logits, axis=1, keepdims=True)
+        suspects = [(~end.done | (np.ptp(end.last_move, axis=1) > 1e-3 * length), end.last_move, length)]
+        suspects.append((~end.done, end.logits, spread / 16))
+        if isinstance(self.model, LogitModel) and not self.shape.shift_invariant:
+            level, count = self.model.flattest(end.point)
+            outward = np.where(np.sum(level * end.logits, axis=1, keepdims=True) < 0, -level, level)
+            suspects.append((end.done & (count > 0), outward, spread / 16))
+        away, direction = np.zeros(len(spread), dtype=bool), np.zeros_like(end.logits)
+        for suspect, move, reach in suspects:
+            suspect &= ~away
+            if suspect[best].any():
+                unit = move / np.maximum(np.ptp(move, axis=1, keepdims=True), 1e-300)
+                falls = suspect & self._falls_along(unit * reach)
+                away |= falls
+                direction = np.where(falls[:, None], unit, direction)
+        return away[best], direction[best] / np.maximum(np.abs(direction[best]).max(axis=1, keepdims=True), 1e-300)
 
-        def slope(lengths: float) -> Array:
-            at = self.model.evaluate(end.logits + lengths * unit)
-            return np.sum(self.model.gradient(at) * unit, axis=1)
+    def _falls_along(self, unit: Array) -> Array:
+        """Whether the slope along `unit` was negative behind the end, has faded or lasts there, and never turns up ahead."""
+        slopes = []
+        for distance in (-12.0, -10.0, -8.0, -6.0, -4.0, -2.0, 0.0, 8.0):
+            at = self.model.evaluate(self.end.logits + distance * unit)
+            slopes.append(np.sum(self.model.gradient(at) * unit, axis=1))
+        noise = 64 * np.finfo(np.float64).eps * np.ptp(unit, axis=1) * self.end.point.magnitude
+        away = np.zeros(len(unit), dtype=bool)
+        for at in range(len(slopes) - 3):
+            fell = (slopes[at] < -noise) & (slopes[at + 1] < 0)
+            no_steeper = np.abs(slopes[at + 1]) <= np.abs(slopes[at]) * (1 + 1e-9)
+            faded = np.abs(slopes[-2]) < 0.9 * np.abs(slopes[at])
+            lasts = (slopes[-1] < -noise) & (slopes[-1] <= 0.99 * slopes[-2])
+            away |= fell & no_steeper & (faded | lasts) & np.all(np.array(slopes[at + 1 :]) <= noise, axis=0)
+        return away
 
-        behind, near, here, ahead = slope(-4.0), slope(-2.0), slope(0.0), slope(8.0)
-        falls = (behind < 0) & (near < 0) & (here <= 0) & (ahead <= 0)
-        fades = (np.abs(near) < 0.7 * np.abs(behind)) & (np.abs(here) < 0.7 * np.abs(near))
-        lasts = (here < 0) & (ahead <= 0.99 * here)
-        return suspect & falls & np.where(end.done, fades, fades | lasts)
-
-    def _other_minima(self, log_policy: Array) -> tuple[Array, tuple[Array, ...]]:
+    def _other_minima(self, policies: Array, best: Array) -> tuple[Array, tuple[Array, ...]]:
         """(X,) contexts in which a start came to rest in another minimum, and those minima."""
-        many, minima = np.zeros(len(log_policy), dtype=bool), []
-        for end in self.ends[1:] if len(self.ends) > 1 else ():
-            other = self._policy(end.logits)
-            with np.errstate(invalid="ignore"):
-                apart = np.nan_to_num(np.abs(other - log_policy)).max(axis=1) > _APART
-            apart &= end.done & (self.model.least_curvature(end.point, signed=True) > 0)
-            if apart.any():
-                many |= apart
-                minima.append(np.where(apart[:, None], other, log_policy))
-        return many, tuple(minima)
+        if self.n_starts == 1:
+            return np.zeros(len(best), dtype=bool), ()
+        with np.errstate(invalid="ignore"):
+            apart = np.nan_to_num(np.abs(policies - np.tile(policies[best], (self.n_starts, 1)))).max(axis=1) > _APART
+        apart &= self.end.done & (self.model.least_curvature(self.end.point, signed=True) > 0)
+        others = zip(np.split(policies, self.n_starts), np.split(apart, self.n_starts), strict=True)
+        minima = tuple(np.where(differs[:, None], other, policies[best]) for other, differs in others if differs.any())
+        return apart.reshape(self.n_starts, -1).any(axis=0), minima
 
-    def _statuses(self, end: Descent, away: Array, many: Array) -> tuple[Status, ...]:
+    def _statuses(self, best: Array, away: Array, many: Array) -> tuple[Status, ...]:
         if self.shape.shift_invariant:
             loose = _n_components(self.component, self.bandit.support) > 1
         else:
-            loose = self.model.null_directions(end.point) > 0
+            loose = self.model.flattest(self.end.point)[1][best] > 0
+        done = self.end.done[best]
         statuses = []
         for context in range(len(away)):
             if self.gone[context] or away[context]:
@@ -196,7 +206,7 @@ class Outcome:
             elif not self.seen[context]:
                 alone = self.bandit.support[context].sum() == 1
                 statuses.append(Status.OPTIMAL if alone else Status.FLAT)
-            elif not end.done[context]:
+            elif not done[context]:
                 statuses.append(Status.NOT_CONVERGED)
             elif many[context]:
                 statuses.append(Status.SEVERAL_MINIMA)
@@ -208,7 +218,7 @@ class Outcome:
         if status is Status.NO_MINIMISER and self.gone.any():
             return _beaten_by_none(self.gone)
         if status is Status.OPTIMAL and not self.shape.convex:
-            return f"not convex, but {len(self.ends)} starts came to rest at one minimum, bounded by its curvature"
+            return f"not convex, but {self.n_starts} starts came to rest at one minimum, bounded by its curvature"
         return {
             Status.NO_MINIMISER: (
                 "followed along certificate.direction the loss keeps falling, however slowly: its infimum lies at infinity"

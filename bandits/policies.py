@@ -184,9 +184,10 @@ def unlikelihood(bandit: TabularBandit, alpha: float, **comparisons: Any) -> Arr
     win, loss = win_and_loss_law(bandit, **comparisons)
     pull = win - alpha * loss
     if (pull < 0).any():
-        where = tuple(int(i) for i in np.argwhere(pull < 0)[0])
+        ratio = np.where(pull < 0, win, np.inf) / np.where(pull < 0, loss, 1.0)
+        where = tuple(int(i) for i in np.unravel_index(np.argmin(ratio), ratio.shape))
         raise ValueError(
-            f"alpha is {alpha}, but the answer at {where} wins only {win[where] / loss[where]:.6g} times as often as it "
+            f"alpha is {alpha}, but the answer at {where} wins only {ratio[where]:.6g} times as often as it "
             "loses: sending its probability to 0 raises the objective for ever. Take alpha no larger than that ratio."
         )
     return fine_tuning(pull)

@@ -69,10 +69,10 @@ def inspect_loss(loss: Callable, rows: Rows) -> LossShape:
     return LossShape(invariant, convex=bool(least.min() >= -1e-9 * bend), kinked=False, length=_length(size, bend))
 
 
-def falls_for_ever(loss: Callable, rows: Rows, direction: Array) -> bool:
+def falls_for_ever(loss: Callable, rows: Rows, direction: Array, length: float) -> bool:
     """Whether no row's loss rises along `direction`, (X, A), and some row's falls without ever reaching its floor.
 
-    The slope is followed from the reference over twelve decades. A loss that stops falling (a hinge) ends with a jump of
+    The slope is followed from the reference over seven decades around the loss's length. A loss that stops falling (a hinge) ends with a jump of
     its slope to 0, one that never does (a logistic) lets it fade or stay.
     """
     move = direction[rows.context[:, None], rows.actions]
@@ -81,16 +81,17 @@ def falls_for_ever(loss: Callable, rows: Rows, direction: Array) -> bool:
         return False
     touched = touched[np.unique(np.linspace(0, len(touched) - 1, 256).astype(int))]
     few, move = rows.take(touched), move[touched]
-    distances = np.concatenate([[0.0], np.geomspace(1e-2, 1e10, 97)])
+    distances = np.concatenate([[0.0], length * np.geomspace(1e-2, 1e5, 71)])
     many = few.take(np.tile(np.arange(len(few)), len(distances)))
     moves = np.tile(move, (len(distances), 1))
     found = derivatives(loss, many.see(many.ref + np.repeat(distances, len(few))[:, None] * moves))
     slope = np.nan_to_num(np.sum(found.gradient * moves, axis=1)).reshape(len(distances), len(few))
     largest = np.abs(slope).max(axis=0)
-    if (slope > 1e-12 * largest).any():
+    noise = largest * (1e-12 + 64 * np.finfo(np.float64).eps * distances[:, None])
+    if (slope > noise).any():
         return False
-    falling = np.where(slope < 0, -slope, np.inf).min(axis=0)
-    return bool(((slope[-1] < 0) | (falling < 1e-6 * largest)).any())
+    falling = np.where(slope < -noise, -slope, np.inf).min(axis=0)
+    return bool(((slope[-1] < -noise[-1]) | (falling < 1e-6 * largest)).any())
 
 
 def _probe_points(rows: Rows) -> tuple[Rows, Array]:

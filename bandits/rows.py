@@ -66,6 +66,20 @@ class Rows:
             self.bandit, self.context[index], self.actions[index], self.weight[index], self.share, target, self.ranked
         )
 
+    def repeated(self, times: int) -> Rows:
+        """The same rows in `times` copies of the problem, one after the other: contexts 0..X-1, X..2X-1, and so on."""
+        x = self.bandit.n_contexts
+        copies = self.bandit.replace(
+            context_probs=np.tile(self.bandit.context_probs, times) / times,
+            reward=np.tile(self.bandit.reward, (times, 1)),
+            log_ref=np.tile(self.bandit.log_ref, (times, 1)),
+            tokens=None if self.bandit.tokens is None else np.tile(self.bandit.tokens, (times, 1)),
+        )
+        context = (self.context[None, :] + x * np.arange(times)[:, None]).reshape(-1)
+        target = None if self.target is None else np.tile(self.target, times)
+        actions, weight = np.tile(self.actions, (times, 1)), np.tile(self.weight, times)
+        return Rows(copies, context, actions, weight, np.tile(self.share, times) / times, target, self.ranked)
+
 
 def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *, soft: bool) -> Rows:
     """Rows of Comparisons, of Rankings, or of the exact population when data is None.

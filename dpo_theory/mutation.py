@@ -78,12 +78,14 @@ def edited(function: Callable[..., Any], old: str, new: str) -> Mutant:
 
 
 def mutants(module: ModuleType) -> Iterator[Mutant]:
-    """Every mechanical fault of the formulas in a module, in the order of the source.
+    """Every mechanical fault of the public formulas in a module, in the order of the source.
 
     Operators (+ and -, * and /, unary minus, comparisons), constants, dropped terms, dropped branches, exchanged arguments.
     """
     tree = ast.parse(inspect.getsource(module))
     for qualname, function in _functions(tree, module):
+        if _private(qualname):
+            continue  # guards and casts; their faults are for the tests of the door
         node = _find(tree, qualname)
         for place in _places(node):
             for number, (line, change) in enumerate(_faults(place)):
@@ -102,6 +104,11 @@ def _functions(tree: ast.Module, module: ModuleType) -> Iterator[tuple[str, Func
             for inner in node.body:
                 if isinstance(inner, ast.FunctionDef):
                     yield f"{node.name}.{inner.name}", _plain(inspect.getattr_static(getattr(module, node.name), inner.name))
+
+
+def _private(qualname: str) -> bool:
+    last = qualname.rsplit(".", 1)[-1]
+    return last.startswith("_") and not last.startswith("__")
 
 
 def _plain(function: Any) -> FunctionType:

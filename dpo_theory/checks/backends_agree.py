@@ -21,7 +21,7 @@ def run(subject, rng):
     coarse = _coarse(subject)
     if coarse is not None:
         return coarse
-    for pairs in (small(), wide(rng)):
+    for pairs in map(subject.some, (small(), wide(rng))):
         for label, other, dtype, epsilon in _others(subject):
             rounded = _rounded(other, pairs, dtype)
             try:
@@ -42,7 +42,7 @@ def run(subject, rng):
 
 def _coarse(subject):
     """A cast to a lower precision inside: sixteen small steps that the loss should see, and does not."""
-    pairs = take(small(), slice(0, 81, 2))
+    pairs = subject.some(take(small(), slice(0, 81, 2)))
     step = 2.0**-14
     moved = [pairs._replace(policy_chosen=pairs.policy_chosen - k * step) for k in (0, *range(1, 17), 2048)]
     values = np.array([subject.values(at) for at in moved])

@@ -4,33 +4,64 @@ Under the uniform design the optimal log-ratios are ordered as the Borda scores,
 For a strictly convex margin loss this holds for every matrix if and only if l'(m) + l'(-m) is constant.
 """
 
+from itertools import combinations
+
 import numpy as np
 import sympy as sp
 
 from bandits.problem import TabularBandit
 from bandits.solve import minimise_loss
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted, undecided
-from dpo_theory.checks.deciding import exact
+from dpo_theory.checks.deciding import exact, seen_margin_only
+from dpo_theory.checks.population import best_scores
 from dpo_theory.evidence import Counterexample
 from dpo_theory.proof import is_zero
 from dpo_theory.rigor.sign import sign_on_reals
 
-MATRICES = [(0.62, 0.78, 0.98), (0.61, 0.69, 0.98), (0.68, 0.57, 0.98), (0.69, 0.56, 0.98), (0.9, 0.3, 0.8), (0.55, 0.95, 0.6)]
+# P(1>2), P(1>3), P(2>3), and with a fourth answer P(1>2), P(1>3), P(1>4), P(2>3), P(2>4), P(3>4)
+PREFERENCES = (
+    (0.62, 0.78, 0.98),
+    (0.555, 0.438, 0.96, 0.032, 0.977, 0.042),
+    (0.61, 0.69, 0.98),
+    (0.68, 0.57, 0.98),
+    (0.9, 0.3, 0.8),
+    (0.55, 0.95, 0.6),
+)
+CLEAR = 1e-3
 
 
 def run(subject, rng):
-    if subject.reduction != "none" or subject.batch_coupled:
-        return not_applicable("the loss is reduced or batch-coupled: it has no population optimum of its own")
+    if subject.batch_coupled:
+        return not_applicable("the loss is batch-coupled: it has no population optimum of its own")
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
         if is_zero(exact(sp.diff(slope + slope.subs(m, -m), m))) and sign_on_reals(sp.diff(loss, m, 2), m).positive:
             return proved("l'(m) + l'(-m) is constant and l is strictly convex")
-    bandit = TabularBandit([1.0], [[0.0, 0.0, 0.0]], np.log([[0.2, 0.3, 0.5]]), 1.0)
+    drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(4)]
+    matrices = [_matrix(upper) for upper in (*PREFERENCES, *drawn)]
+    return _by_grids(subject, matrices) if seen_margin_only(subject) else _by_search(subject, [p for p in matrices if len(p) == 3])
+
+
+def _by_grids(subject, matrices):
+    """Functions of the margin, kinks and flat parts included."""
+    for p in matrices:
+        scores, risk = best_scores(subject, p)
+        for i, j in _against(scores, p):
+            other, price = best_scores(subject, p, above=(i, j))
+            if price - risk > 1e-7 * (1 + abs(risk)):
+                because = f"answers {i + 1} and {j + 1} are ranked against their average win rate"
+                expected = f"the order of the row sums; the best scores in that order, {other.round(4).tolist()}, have risk {price:.8g}"
+                got = f"scores {scores.round(4).tolist()} with risk {risk:.8g}, row sums {p.sum(axis=1).round(4).tolist()}"
+                return refuted(Counterexample(_problem(p), expected, got, because))
+    return holds(len(matrices), 0.0, CLEAR, method="preference matrices, grids of scores", reason="measured, not proved")
+
+
+def _by_search(subject, matrices):
+    """Other losses: the solver's optimum."""
     unsolved = 0
-    drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(6)]
-    for p12, p13, p23 in [*MATRICES, *drawn]:
-        p = np.array([[0.5, p12, p13], [1 - p12, 0.5, p23], [1 - p13, 1 - p23, 0.5]])
+    for p in matrices:
+        bandit = TabularBandit([1.0], [[0.0, 0.0, 0.0]], np.log([[0.2, 0.3, 0.5]]), 1.0)
         try:
             found = minimise_loss(bandit, subject.losses, preferences=p[None])
         except ValueError as error:
@@ -38,18 +69,35 @@ def run(subject, rng):
         if found.status != "optimal":
             unsolved += 1
             continue
-        score = (found.log_policy - bandit.log_ref)[0]
-        borda = p.sum(axis=1)
-        for i, j in ((0, 1), (0, 2), (1, 2)):
-            if (score[i] - score[j]) * (borda[i] - borda[j]) < -1e-7:
-                problem = f"P(1>2) = {p12:.4g}, P(1>3) = {p13:.4g}, P(2>3) = {p23:.4g}, uniform design"
-                got = f"log-ratios {score.round(6).tolist()}, row sums {borda.round(6).tolist()}"
-                because = f"answers {i + 1} and {j + 1} are ranked against their average win rate"
-                return refuted(Counterexample(problem, "the order of the row sums", got, because))
-    total = len(MATRICES) + len(drawn)
-    if unsolved == total:
+        scores = (found.log_policy - bandit.log_ref)[0]
+        for i, j in _against(scores, p):
+            got = f"log-ratios {scores.round(6).tolist()}, row sums {p.sum(axis=1).round(6).tolist()}"
+            because = f"answers {i + 1} and {j + 1} are ranked against their average win rate"
+            return refuted(Counterexample(_problem(p), "the order of the row sums", got, because))
+    if unsolved == len(matrices):
         return undecided("the solver found no optimum for any preference matrix")
-    return holds(total - unsolved, 0.0, 1e-7, method="preference matrices of three answers", reason="measured, not proved")
+    return holds(len(matrices) - unsolved, 0.0, CLEAR, method="preference matrices of three answers", reason="measured, not proved")
+
+
+def _against(scores, p):
+    """(i, j): i wins clearly more often than j on average, and has the lower score."""
+    borda = p.sum(axis=1)
+    for i, j in combinations(range(len(p)), 2):
+        high, low = (i, j) if borda[i] > borda[j] else (j, i)
+        if borda[high] - borda[low] > CLEAR and scores[high] < scores[low]:
+            yield high, low
+
+
+def _matrix(upper):
+    size = {3: 3, 6: 4}[len(upper)]
+    p = np.full((size, size), 0.5)
+    for (i, j), wins in zip(combinations(range(size), 2), upper, strict=True):
+        p[i, j], p[j, i] = wins, 1 - wins
+    return p
+
+
+def _problem(p):
+    return ", ".join(f"P({i + 1}>{j + 1}) = {p[i, j]:.4g}" for i, j in combinations(range(len(p)), 2)) + ", uniform design"
 
 
 CHECK = Check(

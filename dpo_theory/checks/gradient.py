@@ -23,7 +23,7 @@ def run(subject, rng):
     tolerance = 1e-3 if single else TOLERANCE
     step = (50 if single else 1) * STEP * min(1.0, reward_scale(subject))
     worst, seen = 0.0, 0
-    for pairs in (small(),) if single else (small(), wide(rng, 128)):
+    for pairs in map(subject.some, (small(),) if single else (small(), wide(rng, 128))):
         for column, field in enumerate(("policy_chosen", "policy_rejected")):
             beside = pairs._replace(**{field: getattr(pairs, field) - BESIDE * step})
             measured, expected = zip(*(_both(subject, at, column, field, step) for at in (pairs, beside)), strict=True)

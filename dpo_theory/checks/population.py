@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
 from dpo_theory.checks.deciding import at_margins, margin_slopes
 
-__all__ = ["best_margins", "fitted_beta", "reward_scale"]
+__all__ = ["best_margins", "best_scores", "fitted_beta", "reward_scale"]
 
 
 def fitted_beta(subject) -> float | None:
@@ -50,32 +51,36 @@ def _table(subject) -> tuple[np.ndarray, np.ndarray]:
     return grid, at_margins(subject, grid)
 
 
-def best_scores(subject, preferences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores of three answers, the last 0, that minimise the risk of a function of the margin, by grids that zoom in.
+def best_scores(subject, preferences: np.ndarray, above: tuple[int, int] | None = None) -> tuple[np.ndarray, float]:
+    """Scores that minimise the risk of a function of the margin, every pair compared equally often: grids that zoom in.
 
     Args:
         subject: the loss.
-        preferences: (3, 3) P(i beats j); every pair is compared equally often.
+        preferences: (A, A) P(i beats j), A of 3 or 4.
+        above: (i, j) only scores with score_i >= score_j.
 
     Returns:
-        scores (S, 2) of the first two answers on the last grid that kept the whole scene, their risks (S,), and the
-        scores (2,) of the smallest risk found by zooming.
+        scores (A,), the last 0, and their risk.
     """
-    reach, centre = 12.0 * reward_scale(subject), np.zeros(2)
-    scene = None
-    for _ in range(5):
-        axis = np.linspace(-reach, reach, 49)
-        scores = centre + np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    size = len(preferences)
+    points = {3: 49, 4: 25}[size]
+    reach, centre = 12.0 * reward_scale(subject), np.zeros(size - 1)
+    best = np.zeros(size), np.inf
+    for _ in range(6):
+        axes = [np.linspace(-reach, reach, points) + c for c in centre]
+        scores = np.stack([*(part.reshape(-1) for part in np.meshgrid(*axes, indexing="ij")), np.zeros(points ** (size - 1))], axis=1)
+        if above is not None:
+            scores = scores[scores[:, above[0]] >= scores[:, above[1]] - 1e-12]
         risk = _risk(subject, scores, preferences)
-        scene = (scores, risk) if scene is None else scene
-        centre, reach = scores[int(np.argmin(risk))], reach / 8
-    return (*scene, centre)
+        if risk.min() < best[1]:
+            best = scores[int(np.argmin(risk))], float(risk.min())
+        centre, reach = best[0][:-1], reach / 6
+    return best
 
 
 def _risk(subject, scores: np.ndarray, preferences: np.ndarray) -> np.ndarray:
-    full = np.concatenate([scores, np.zeros((len(scores), 1))], axis=1)
     total = np.zeros(len(scores))
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        margin, where = np.unique(full[:, i] - full[:, j], return_inverse=True)
+    for i, j in combinations(range(len(preferences)), 2):
+        margin, where = np.unique((scores[:, i] - scores[:, j]).round(12), return_inverse=True)
         total += (preferences[i, j] * at_margins(subject, margin) + preferences[j, i] * at_margins(subject, -margin))[where]
     return total

@@ -16,24 +16,15 @@ import numpy as np
 
 from bandits.data import PairLogProbs
 from bandits.derivatives import derivatives
+from dpo_theory.checks.batches import take
+from dpo_theory.checks.label import label
+from dpo_theory.checks.signature import FIELDS, KNOWN, STYLES, adapt
 from dpo_theory.reading import Reading, read
 from dpo_theory.rigor.sign import decimal
 
 __all__ = ["FIELDS", "LossFailed", "Subject", "subject"]
 
-FIELDS = ("policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected")
 OPTIONAL = ("chosen_tokens", "rejected_tokens")
-STYLES = ("pairs", "logps", "logps-no-reference")
-
-_NAMES = {
-    "policy_chosen": ("policy_chosen_logps", "policy_chosen_logp", "policy_chosen", "pi_chosen", "chosen_logps", "chosen"),
-    "policy_rejected": ("policy_rejected_logps", "policy_rejected_logp", "policy_rejected", "pi_rejected", "rejected_logps", "rejected"),
-    "ref_chosen": ("reference_chosen_logps", "ref_chosen_logps", "reference_chosen_logp", "ref_chosen_logp", "reference_chosen", "ref_chosen"),
-    "ref_rejected": (
-        "reference_rejected_logps", "ref_rejected_logps", "reference_rejected_logp", "ref_rejected_logp", "reference_rejected",
-        "ref_rejected",
-    ),
-}  # fmt: skip
 
 
 class LossFailed(Exception):
@@ -125,7 +116,7 @@ class Subject:
             except Exception as error:
                 first = str(error).splitlines()[0] if str(error) else ""
                 raise LossFailed(f"raised {type(error).__name__}: {first}") from None
-        return (value[0] if isinstance(value, tuple | list) and len(value) else value), seen
+        return _first(value), seen
 
     def inputs(self, pairs: PairLogProbs, dtype: str = "float64", *, grad: bool = False) -> PairLogProbs:
         """Fresh arrays or tensors of the wanted dtype."""
@@ -194,9 +185,18 @@ class Subject:
         return np.where(np.abs(slopes) > 1e4 * self.epsilon * size, slopes, 0.0)  # below that it is rounding
 
     def losses(self, pairs: PairLogProbs) -> Any:
-        """The loss alone, first of a tuple, on arrays or tensors as they come."""
-        value = self.call(pairs)
-        return value[0] if isinstance(value, tuple | list) and len(value) else value
+        """(N,) the losses alone, first of a tuple, on arrays or tensors as they come."""
+        if self.reduction != "none" and hasattr(pairs.policy_chosen, "detach"):
+            import torch
+
+            rows = range(len(pairs.policy_chosen))
+            ones = (PairLogProbs(*(None if column is None else column[k : k + 1] for column in pairs)) for k in rows)
+            return torch.stack([_first(self.call(one)).reshape(()) for one in ones])
+        return _first(self.call(pairs))
+
+    def some(self, pairs: PairLogProbs) -> PairLogProbs:
+        """The pairs; each fourth of them where they have to be given one at a time."""
+        return take(pairs, slice(0, None, 4)) if self.alone else pairs
 
     def _numbers(self, value: Any, n: int) -> np.ndarray:
         array = numeric(value)
@@ -208,6 +208,10 @@ class Subject:
 
     def __repr__(self) -> str:
         return f"Subject({self.name}, {self.style}, {self.backend}, {self.reduction})"
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple | list) and len(value) else value
 
 
 def singles(pairs: PairLogProbs) -> Iterable[PairLogProbs]:
@@ -249,8 +253,8 @@ def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any 
         raise ValueError(f"{loss!r} is not callable. Pass a function, a callable object or an nn.Module.")
     if style is not None and style not in STYLES:
         raise ValueError(f"style is {style!r}, expected one of {', '.join(STYLES)}.")
-    style, call = _adapt(loss, style)
-    shown = name or _name(loss)
+    style, call = adapt(loss, style)
+    shown = name or label(loss)
     declared = {
         "has": frozenset(getattr(loss, "has", ()) if has is None else has),
         "lacks": frozenset(getattr(loss, "lacks", ()) if lacks is None else lacks),
@@ -272,42 +276,6 @@ PROBE = PairLogProbs(
 )
 
 
-def _adapt(loss: Any, style: str | None) -> tuple[str, Callable[[PairLogProbs], Any]]:
-    takes = getattr(loss, "takes", None)
-    if style is None and takes is not None:
-        if takes is not PairLogProbs:
-            raise ValueError(f"{_name(loss)} takes {takes.__name__}; these checks speak of pair losses.")
-        style = "pairs"
-    try:
-        signature = inspect.signature(loss.forward if hasattr(loss, "forward") else loss)
-        required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind in (0, 1, 3)]
-    except (TypeError, ValueError):
-        required = []
-    names = {p.name.lower(): p for p in required}
-    mapping = {f: next((names[n].name for n in options if n in names), None) for f, options in _NAMES.items()}
-    found = [f for f in FIELDS if mapping[f]]
-    if style is None:
-        if len(required) == 1:
-            style = "pairs"
-        elif len(required) >= 4:
-            style = "logps"
-        elif len(required) == 2 and found == list(FIELDS[:2]):
-            style = "logps-no-reference"
-        else:
-            listed = ", ".join(p.name for p in required) or "no required argument"
-            raise ValueError(
-                f"{_name(loss)}({listed}) is ambiguous: one argument is read as PairLogProbs, four as log-probabilities. "
-                f"Pass style= one of {', '.join(STYLES)}."
-            )
-    if style == "pairs":
-        return style, loss
-    wanted = FIELDS if style == "logps" else FIELDS[:2]
-    if all(mapping[f] for f in wanted) and len(required) == len(wanted):
-        by_name = {f: str(mapping[f]) for f in wanted}
-        return style, lambda pairs: loss(**{by_name[f]: getattr(pairs, f) for f in wanted})
-    return style, lambda pairs: loss(*(getattr(pairs, f) for f in wanted))
-
-
 def _backend(call: Callable[[PairLogProbs], Any]) -> str:
     import torch
 
@@ -319,7 +287,7 @@ def _backend(call: Callable[[PairLogProbs], Any]) -> str:
         except Exception as error:
             reasons.append(f"on {backend} it raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
             continue
-        value = value[0] if isinstance(value, tuple | list) and len(value) else value
+        value = _first(value)
         if backend == "torch" and isinstance(value, np.ndarray | np.floating):
             continue
         return backend
@@ -354,22 +322,14 @@ def _options(loss: Any, style: str, declared: Mapping[str, Any]) -> tuple[dict[s
         return options, replaced
     plain = loss.func if isinstance(loss, functools.partial) else loss
     if inspect.isfunction(plain):
-        given = dict(loss.keywords) if isinstance(loss, functools.partial) else {}
-        defaults = {p.name: given.get(p.name, p.default) for p in inspect.signature(plain).parameters.values() if p.default is not p.empty}
+        optional = [p for p in inspect.signature(loss).parameters.values() if p.default is not p.empty]
+        defaults = {p.name: p.default for p in optional if p.name.lower() not in KNOWN}
 
         def partial(name: str, value: Any) -> Subject:
-            return subject(functools.partial(plain, **{**given, name: value}), style=style, **declared)
+            return subject(functools.partial(loss, **{name: value}), style=style, **declared)
 
         return defaults, partial
     return {}, None
-
-
-def _name(loss: Any) -> str:
-    if isinstance(loss, functools.partial):
-        return f"{_name(loss.func)}({', '.join(f'{k}={v!r}' for k, v in loss.keywords.items())})"
-    if inspect.isfunction(loss) or inspect.isbuiltin(loss) or inspect.ismethod(loss):
-        return loss.__name__
-    return repr(loss).splitlines()[0]
 
 
 def _described(value: Any) -> str:

@@ -8,7 +8,8 @@ Bradley-Terry iff the answers have at most two levels of reward; else the DPO op
 often, though the human is Bradley-Terry.
 
 Why: with a = exp(r_1 - r_2), b = exp(r_2 - r_3), the cycle logit p~_12 + logit p~_23 - logit p~_13 vanishes iff
-eps (1 - eps)(1 - 2 eps)(a - 1)(b - 1)(ab - 1) = 0, and p is Bradley-Terry iff every cycle of logits vanishes.
+eps (1 - eps)(1 - 2 eps)(a - 1)(b - 1)(ab - 1) = 0, and p is Bradley-Terry iff every cycle of logits vanishes. Comparing along a
+tree of pairs fits its pairs exactly; where the cycle does not vanish, the trees 12, 23 and 12, 13 give different optima.
 """
 
 import numpy as np

@@ -18,7 +18,7 @@ from dpo_theory import preferences
 from dpo_theory._xp import logsumexp
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import reward
-from dpo_theory.claims.ranked import Ranked, mass
+from dpo_theory.claims.ranked import Ranked, drawn_without_replacement, mass
 from dpo_theory.proof import Step
 
 MOST = 5
@@ -62,16 +62,7 @@ def certify(bandit, rng):
         orders = list(permutations(range(len(rewards))))
         probs = np.exp(preferences.plackett_luce(rewards[np.array(orders)]))
         yield Measured("sum over all rankings", probs.sum(), 1.0)
-        yield Measured("by drawing without replacement", probs, [_drawn(rewards, order) for order in orders])
-
-
-def _drawn(rewards, order):
-    left, probability = list(order), 1.0
-    for item in order:
-        weights = np.exp(rewards[left] - rewards[left].max())
-        probability *= weights[left.index(item)] / weights.sum()
-        left.remove(item)
-    return probability
+        yield Measured("by drawing without replacement", probs, np.exp([drawn_without_replacement(rewards, order) for order in orders]))
 
 
 def certain_choice():

@@ -71,6 +71,8 @@ def certify(bandit, rng):
         kept = (np.diff(places, axis=-1) > 0).all(axis=-1)
         probs = np.exp(preferences.plackett_luce(rewards[orders]))
         alone = np.exp(preferences.plackett_luce(rewards[subset]))
+        above = np.exp(rewards[subset[0]] - np.logaddexp(rewards[subset[0]], rewards[subset[1]]))
+        yield Measured("one pair against s(r_i - r_j)", probs[places[:, 0] < places[:, 1]].sum(), above)
         yield Measured(f"the order of {size} answers, summed over all rankings", probs[kept].sum(), alone)
 
 

@@ -2,8 +2,8 @@ r"""Theorem 1 for every reward, infinite ones included.
 
     every class of rewards contains beta log pi/pi_ref of a policy pi, which is the pi_r of eq. 4 and has pi(y|x) > 0.
 
-A reward of -inf gives pi_r(y|x) = 0 and a log-ratio of -inf; a preference that is certain has no finite reward difference at all. Corrected:
-finite rewards and full support (claim D17).
+A reward of -inf gives pi_r(y|x) = 0 and a log-ratio of -inf; a preference that is certain has no finite reward difference
+at all. Corrected: finite rewards and full support (claim D17).
 """
 
 import numpy as np

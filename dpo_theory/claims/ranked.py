@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from dpo_theory.proof import Row
 
-__all__ = ["Ranked", "mass"]
+__all__ = ["Ranked", "drawn_without_replacement", "mass"]
 
 
 class Ranked:
@@ -86,3 +87,13 @@ def mass(x: Any) -> Any:
 def _tails(x: Ranked) -> Ranked:
     rest = None if x.rest is None else x.__dpo_namespace__.tail_logsumexp(x.rest)
     return Ranked(sp.log(mass(x)), rest)
+
+
+def drawn_without_replacement(rewards: Any, order: Any) -> float:
+    """log P(order) by drawing one answer after the other, each by the softmax of those that are left."""
+    left, log_probability = list(order), 0.0
+    for item in order:
+        scores = rewards[left] - rewards[left].max()
+        log_probability += scores[left.index(item)] - np.log(np.exp(scores).sum())
+        left.remove(item)
+    return log_probability

@@ -53,13 +53,14 @@ def read(path: str) -> Baseline:
     """A baseline, a JSON report whose findings count as known, or a JSON list of ids.
 
     Raises:
-        ValueError: the file is none of these, or names no check.
-        OSError: it cannot be read.
+        ValueError: the file cannot be read, is none of these, or names no check.
     """
     from dpo_theory.checks import registry
 
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read --baseline {path}: {error.strerror}. Write one with --write-baseline.") from None
     except ValueError as error:
         raise ValueError(f"--baseline {path} is not JSON: {error}.") from None
     subject = content.get("subject", "") if isinstance(content, dict) else ""

@@ -14,49 +14,29 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
-from importlib.util import module_from_spec
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["library_loss", "literals", "load", "prepared", "runs_code"]
+__all__ = ["literals", "load", "prepared"]
 
 
-def runs_code(target: str) -> str:
-    """The file or module whose code runs when the target is loaded; empty for a loss of the library."""
-    return target.rpartition(":")[0] if ":" in target and "(" not in target else ""
+def load(target: str) -> tuple[Any, dict[str, Any]]:
+    """What FILE.py:NAME, module:NAME, `dpo` or `DPO(beta=0.3)` means, and the options that it says itself.
 
-
-def load(target: str) -> Any:
-    """The object that FILE.py:NAME, module:NAME or the name of a library loss means.
+    Says on standard error whose code it runs.
 
     Raises:
         ValueError: there is no such file, module or name, or it cannot be imported; the message offers the nearest.
     """
-    place, name = runs_code(target), target.rpartition(":")[2]
-    if not place:
+    place, colon, name = target.rpartition(":")
+    if not colon or "(" in target:
         if target.endswith(".py") or os.sep in target:
             raise ValueError(f"{target} does not say which loss. Pass {target}:NAME{_defined_in(Path(target))}.")
-        return library_loss(target)
-    is_file = place.endswith(".py") or os.sep in place
-    module = _from_file(Path(place)) if is_file else _from_module(place)
-    return _attribute(module, name, place)
-
-
-def library_loss(text: str, given: Mapping[str, Any] | None = None) -> Any:
-    """The library's loss that `dpo`, `DPO` or `DPO(beta=0.3)` means, with the options given beside.
-
-    Raises:
-        ValueError: there is no such loss, or it has no such option.
-    """
-    from dpo_theory import losses
-
-    name, options = _call(text)
-    known = {loss.lower(): loss for loss in losses.__all__}
-    if name.lower() not in known:
-        hint = _nearest(name.lower(), known, lambda near: known[near]) or f"The library has {', '.join(losses.__all__)}."
-        raise ValueError(f"the library has no loss {name!r}. {hint} For a loss of your own write FILE.py:NAME or module:NAME.")
-    return prepared(getattr(losses, known[name.lower()]), {**options, **(given or {})})
+        return _from_library(target)
+    module = _from_file(Path(place)) if place.endswith(".py") or os.sep in place else _from_module(place)
+    return _attribute(module, name, place), {}
 
 
 def literals(texts: Sequence[str]) -> dict[str, Any]:
@@ -87,9 +67,9 @@ def prepared(target: Any, options: Mapping[str, Any]) -> Callable[..., Any]:
         ValueError: it has no such option, it refuses the value, or it is not callable.
     """
     name = getattr(target, "__name__", type(target).__name__)
-    if not isinstance(target, type) and not callable(target):
+    if not callable(target):
         shown = repr(target).splitlines()[0][:80]
-        raise ValueError(f"{shown} is a {type(target).__name__}, not callable. Name a function, a class or a callable object.")
+        raise ValueError(f"{shown} ({type(target).__name__}) is not callable. Name a function, a class or a callable object.")
     made = target
     if isinstance(target, type):
         _require_options(name, _parameters(target), options)
@@ -111,7 +91,8 @@ def _made(make: Callable[..., Any], options: Mapping[str, Any], shown: str) -> A
     try:
         return make(**options)
     except Exception as error:
-        raise ValueError(f"{shown} cannot be made: {type(error).__name__}: {error}. Pass its options with --param NAME=VALUE.") from None
+        remedy = " Pass its options with --param NAME=VALUE." if isinstance(error, TypeError) else ""
+        raise ValueError(f"{shown} cannot be made: {type(error).__name__}: {str(error).rstrip('.')}.{remedy}") from None
 
 
 def _parameters(target: Any) -> Mapping[str, Any] | None:
@@ -143,6 +124,17 @@ def _call(text: str) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"{text!r} is not a loss with its options. Write for example 'DPO(beta=0.3)'.")
 
 
+def _from_library(text: str) -> tuple[Any, dict[str, Any]]:
+    from dpo_theory import losses
+
+    name, options = _call(text)
+    known = {loss.lower(): loss for loss in losses.__all__}
+    if name.lower() not in known:
+        hint = _nearest(name.lower(), known, lambda near: known[near]) or f"The library has {', '.join(losses.__all__)}."
+        raise ValueError(f"the library has no loss {name!r}. {hint} For a loss of your own write FILE.py:NAME or module:NAME.")
+    return getattr(losses, known[name.lower()]), options
+
+
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         beside = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
@@ -150,8 +142,9 @@ def _from_file(path: Path) -> ModuleType:
     try:
         code = compile(path.read_bytes(), str(path), "exec")
     except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
         shown = f": {error.text.strip()!r}" if error.text else ""
-        raise ValueError(f"{path} does not parse, line {error.lineno}: {error.msg}{shown}") from None
+        raise ValueError(f"{path} does not parse{line}: {error.msg}{shown}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not Python source: {error}.") from None
     taken = not path.stem.isidentifier() or path.stem in sys.modules or path.stem in sys.stdlib_module_names
@@ -168,20 +161,24 @@ def _from_module(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise ValueError(f"{name!r} is neither a file nor a module. Write FILE.py:NAME or package.module:NAME.")
     sys.path.insert(0, os.getcwd())
-    parent, _, last = name.rpartition(".")
-    try:
-        folder = getattr(_from_module(parent), "__path__", []) if parent else None
-        if importlib.util.find_spec(name) is None:
-            raise ModuleNotFoundError(name=name)
-    except (ModuleNotFoundError, ValueError):
-        found = {module.name for module in pkgutil.iter_modules(None if not parent else folder)}
-        hint = _nearest(last, found) or "Run from the folder that holds it, or write FILE.py:NAME."
-        raise ValueError(f"there is no module {name}. {hint}") from None
-    return _imported(lambda: importlib.import_module(name), name)
+    module, folder = None, None
+    parts = name.split(".")
+    for depth, part in enumerate(parts, start=1):
+        inner = ".".join(parts[:depth])
+        if inner not in sys.modules and find_spec(inner) is None:
+            found = {other.name for other in pkgutil.iter_modules(folder)}
+            hint = _nearest(part, found) or "Run from the folder that holds it, or write FILE.py:NAME."
+            raise ValueError(f"there is no module {inner}. {hint}")
+        module = _imported(functools.partial(importlib.import_module, inner), inner, said=depth < len(parts))
+        folder = getattr(module, "__path__", [])
+    assert module is not None
+    return module
 
 
-def _imported(load: Callable[[], Any], place: str) -> Any:
+def _imported(load: Callable[[], Any], place: str, *, said: bool = False) -> Any:
     """What `load` returns; any error of the code that it runs becomes one message, with the line."""
+    if not said:
+        print(f"running the code of {place}", file=sys.stderr)
     try:
         return load()
     except SystemExit:

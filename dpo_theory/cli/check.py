@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("target", nargs="?", metavar="TARGET", help="FILE.py:NAME, module:NAME, or a loss of the library")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="an option of TARGET, a Python literal")
-    parser.add_argument("--spec", metavar="LOSS", help="the loss of the library that TARGET is meant to be, such as 'DPO(beta=0.3)'")
+    parser.add_argument("--spec", metavar="LOSS", help="the loss that TARGET is meant to be, such as 'DPO(beta=0.3)'")
     parser.add_argument("--beta", type=float, metavar="B", help="beta of --spec, and of a TARGET that requires one; else --param beta=B")
     parser.add_argument("--has", action="append", metavar="NAMES", help="properties declared present, by commas")
     parser.add_argument("--lacks", action="append", metavar="NAMES", help="properties declared absent, by commas")
@@ -90,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
     ordered = None if only is None else tuple(name for name in registry.names() if name in only)
     asked = {"spec": spec, "has": has, "lacks": lacks, "only": ordered, "seed": args.seed, "deep": args.deep, "style": args.style}
     report, interrupted = _report(loss, asked)
+    if "<lambda>" in report.subject:
+        report = dataclasses.replace(report, subject=report.subject.replace("<lambda>", args.target.rpartition(":")[2]))
     if target is not None and not interrupted:
         written = _baseline.Baseline.of(report)
         emit(written, target)
@@ -107,17 +110,17 @@ def _loss_and_spec(args: argparse.Namespace) -> tuple[Any, Any]:
     """The loss under test and what it is meant to be; everything that its module prints goes to standard error."""
     beta = {} if args.beta is None else {"beta": args.beta}
     options = _target.literals(args.param)
-    spec = None if args.spec is None else _target.library_loss(args.spec, beta)
-    code = _target.runs_code(args.target)
-    if code:
-        print(f"running the code of {code}", file=sys.stderr)
     with _printing_to_stderr():
-        found = _target.load(args.target) if code else None
+        spec = None
+        if args.spec is not None:
+            meant, said = _target.load(args.spec)
+            spec = _target.prepared(meant, {**said, **beta})
+        found, said = _target.load(args.target)
         if spec is None and beta and "beta" in options:
             raise ValueError("--beta and --param beta=... both set beta. Pass one of them.")
         if spec is None or _requires(found, "beta"):
             options = {**beta, **options}
-        return _target.prepared(found, options) if code else _target.library_loss(args.target, options), spec
+        return _target.prepared(found, {**said, **options}), spec
 
 
 def _report(loss: Any, asked: dict[str, Any]) -> tuple[Report, bool]:

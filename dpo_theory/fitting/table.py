@@ -12,7 +12,7 @@ from bandits.door import Array
 
 __all__ = ["CHUNK", "Chunk", "Table", "numbers", "refuse", "require_header"]
 
-CHUNK = 1 << 16
+CHUNK = 1 << 11
 
 
 class Chunk(NamedTuple):
