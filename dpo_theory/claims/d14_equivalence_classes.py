@@ -53,12 +53,16 @@ def certify(bandit, rng):
     second = first + by_context[0]
     third = second + by_context[1]
     moved = second.copy()
-    moved[0, np.flatnonzero(np.isfinite(first[0]))[0]] += 1.0
+    barred = first.copy()
+    one = np.flatnonzero(np.isfinite(first[0]))[0]
+    moved[0, one] += 1.0
+    barred[0, one] = -np.inf
     yield Measured("r ~ r", rewards.same_class(first, first), True)
     yield Measured("r ~ r + f(x)", rewards.same_class(first, second), True)
     yield Measured("r + f(x) ~ r", rewards.same_class(second, first), True)
     yield Measured("transitivity", rewards.same_class(first, third), True)
     yield Measured("one action moved alone leaves the class", rewards.same_class(first, moved), False)
+    yield Measured("one action forbidden leaves the class", rewards.same_class(first, barred), False)
     if full_support(bandit):
         yield from dimension(bandit)
 

@@ -137,7 +137,9 @@ def _overview(fit: Fit) -> Grid:
 
 def _strengths(context: Context, fit: Fit) -> Grid:
     header = ("item", "strength", "std.err.", "worth", "reference", "DPO optimum", "RLHF optimum")
-    worths, start = fit.worths[context.rows], context.rows.start
+    start = context.rows.start
+    worths = np.exp(fit.strengths[context.rows])
+    worths /= worths.sum()
     order = sorted(range(context.size), key=lambda row: -fit.strengths[start + row])
     rows = []
     for row in order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -41,27 +42,27 @@ class Nodes:
     direction: Array
     n_contexts: int
 
-    @property
+    @cached_property
     def size(self) -> Array:
         """(X,) items in each context."""
         return np.bincount(self.context, minlength=self.n_contexts)
 
-    @property
+    @cached_property
     def first(self) -> Array:
         """(X,) number of each context's first node."""
         return np.concatenate([[0], np.cumsum(self.size)[:-1]]).astype(np.int64)
 
-    @property
+    @cached_property
     def n_components(self) -> Array:
         """(X,) connected components in each context."""
         return np.bincount(self.context[np.unique(self.component)], minlength=self.n_contexts)
 
-    @property
+    @cached_property
     def n_strong(self) -> Array:
         """(X,) strongly connected components in each context."""
         return np.bincount(self.context[np.unique(self.strong)], minlength=self.n_contexts)
 
-    @property
+    @cached_property
     def determined(self) -> Array:
         """(X,) one strongly connected component of two items or more: the estimate exists and is unique."""
         return (self.n_strong == 1) & (self.size >= 2)

@@ -141,7 +141,9 @@ class Fit:
     def worths(self) -> Array:
         """(M,) exp(strength), normalised within each context."""
         worth = np.exp(self.strengths)
-        return np.concatenate([worth[c.rows] / worth[c.rows].sum() for c in self.by_context] or [worth])
+        start = [context.rows.start for context in self.by_context]
+        size = [context.size for context in self.by_context]
+        return worth / np.repeat(np.add.reduceat(worth, start), size)
 
     def __getitem__(self, name: str) -> Context:
         """The context of this name."""
