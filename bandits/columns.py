@@ -70,9 +70,7 @@ def target_column(target: object, length: int) -> Array:
     return found
 
 
-def comparison_columns(
-    data: Comparisons, n_actions: int, n_contexts: int | None = None
-) -> tuple[Array, Array, Array, Array, Array]:
+def comparison_columns(data: Comparisons, n_actions: int, n_contexts: int | None = None) -> tuple[Array, Array, Array, Array, Array]:
     """(N,) context, chosen, rejected, weight and target of comparisons, looked at.
 
     Raises:

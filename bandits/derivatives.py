@@ -121,9 +121,7 @@ def _by_torch(loss: Loss, seen: Seen, columns: Array, put: Callable, order: int)
         hessian = torch.zeros(n, k, k, dtype=torch.float64)
         if order > 1 and gradient.requires_grad:
             for column in range(k):
-                (row,) = torch.autograd.grad(
-                    gradient[:, column].sum(), leaf, retain_graph=column + 1 < k, materialize_grads=True
-                )
+                (row,) = torch.autograd.grad(gradient[:, column].sum(), leaf, retain_graph=column + 1 < k, materialize_grads=True)
                 hessian[:, column] = hessian[:, column] + row
     return value.detach().numpy().astype(np.float64), gradient.detach().numpy(), hessian.numpy()
 

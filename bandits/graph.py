@@ -102,9 +102,7 @@ def comparison_graph(
     )
 
 
-def _wins(
-    data: Comparisons | Rankings, ties: Ties | None, n_actions: int, n_contexts: int | None
-) -> tuple[Array, Array, int]:
+def _wins(data: Comparisons | Rankings, ties: Ties | None, n_actions: int, n_contexts: int | None) -> tuple[Array, Array, int]:
     pieces = []
     if isinstance(data, Rankings):
         context, order, weight = ranking_columns(data, n_actions, n_contexts)

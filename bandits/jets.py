@@ -87,10 +87,7 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
         return Jet(
             self.value * other.value,
             self.value[..., None] * other.gradient + other.value[..., None] * self.gradient,
-            self.value[..., None, None] * other.hessian
-            + other.value[..., None, None] * self.hessian
-            + cross
-            + np.swapaxes(cross, -1, -2),
+            self.value[..., None, None] * other.hessian + other.value[..., None, None] * self.hessian + cross + np.swapaxes(cross, -1, -2),
         )
 
     def _lift(self, other: Any) -> Jet:

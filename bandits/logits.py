@@ -35,9 +35,7 @@ class LogitModel:
         self.cell = (self.node[:, :, None] * a + rows.actions[:, None, :]).reshape(-1)
         self.log_ref = np.where(self.support, rows.bandit.log_ref, -np.inf)
         self.components = np.zeros((x, a), dtype=np.int64) if components is None else components
-        same = (self.components[:, :, None] == self.components[:, None, :]) & (
-            self.support[:, :, None] & self.support[:, None, :]
-        )
+        same = (self.components[:, :, None] == self.components[:, None, :]) & (self.support[:, :, None] & self.support[:, None, :])
         count = same.sum(axis=2)
         self.gauge = same / np.maximum(count, 1)[:, :, None] + np.eye(a) * ~self.support[:, :, None]
 

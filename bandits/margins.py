@@ -18,6 +18,7 @@ from bandits.rows import Rows
 __all__ = ["MarginModel"]
 
 _TREE_LIMIT = 64
+_DENSE_LIMIT = 3000
 _CHUNK = 4_000_000  # floats of one batch of cut matrices
 _EPS = np.finfo(np.float64).eps
 
@@ -79,9 +80,7 @@ class MarginModel:
             return self._by_factors(*point.local, bound)
         x, a = self.shape
         n_slots = len(self.upper[0])
-        pull, stiff, effort = (
-            np.bincount(self.slot, weights=part, minlength=x * n_slots).reshape(x, n_slots) for part in point.local
-        )
+        pull, stiff, effort = (np.bincount(self.slot, weights=part, minlength=x * n_slots).reshape(x, n_slots) for part in point.local)
         move, decrement, rounding = np.zeros((x, a)), np.zeros(x), np.zeros(x)
         chunk = max(1, _CHUNK // (n_slots * a))
         for start in range(0, x, chunk):
@@ -112,9 +111,8 @@ class MarginModel:
         return -np.einsum("xac,xc->xa", paths, change), decrement, rounding
 
     def _by_factors(self, pull: Array, stiff: Array, effort: Array, bound: bool) -> tuple[Array, Array, Array]:
-        from scipy.sparse import coo_array, csc_array
+        from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
-        from scipy.sparse.linalg import splu
 
         x, a = self.shape
         left, right, n = self.context * a + self.left, self.context * a + self.right, x * a
@@ -132,23 +130,38 @@ class MarginModel:
         entries = np.concatenate([-scaled[inner], -scaled[inner], np.full(size, 1.0 + 1e-15)])
         i = np.concatenate([number[left[inner]], number[right[inner]], np.arange(size)])
         j = np.concatenate([number[right[inner]], number[left[inner]], np.arange(size)])
-        factors = splu(
-            csc_array((entries, (i, j)), shape=(size, size)),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        )
+        solve = _factorised(entries, i, j, size)
         gradient = np.bincount(left, weights=pull, minlength=n) - np.bincount(right, weights=pull, minlength=n)
         change = np.zeros(n)
-        change[free] = factors.solve((gradient / root)[free]) / root[free]
+        change[free] = solve((gradient / root)[free]) / root[free]
         decrement = (gradient * change).reshape(x, a).sum(axis=1)
         rounding = np.zeros(x)
         if bound:
             total = np.bincount(left, weights=effort, minlength=n) + np.bincount(right, weights=effort, minlength=n)
             spread = np.zeros(n)
-            spread[free] = np.abs(factors.solve((8 * _EPS * total / root)[free])) / root[free]
+            spread[free] = np.abs(solve((8 * _EPS * total / root)[free])) / root[free]
             rounding = 2 * spread.reshape(x, a).max(axis=1)
         return -change.reshape(x, a), decrement, rounding
+
+
+def _factorised(entries: Array, row: Array, column: Array, size: int) -> Callable[[Array], Array]:
+    """Solve with a positive definite matrix: Cholesky when it is small and full, a sparse factorisation otherwise."""
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.sparse import csc_array
+    from scipy.sparse.linalg import splu
+
+    if size <= _DENSE_LIMIT and len(entries) > 0.05 * size**2:
+        matrix = np.zeros((size, size))
+        matrix[row, column] = entries
+        try:
+            factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            pass  # not positive definite after rounding: the sparse factorisation pivots
+        else:
+            return lambda right: cho_solve(factor, right, check_finite=False)
+    sparse = csc_array((entries, (row, column)), shape=(size, size))
+    symmetric = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
+    return splu(sparse, **symmetric).solve
 
 
 def _widest_trees(stiff: Array, upper: tuple[Array, Array], n_actions: int) -> Array:

@@ -134,7 +134,8 @@ class _Problem:
         """Halve the step of each context until its objective does not fall; a gain below rounding is taken on trust."""
         scale = np.where(active, 1.0, 0.0)[:, None]
         policy, free = np.exp(log_policy), log_policy > -np.inf
-        prices = np.abs(self.reward) + np.abs(self.marginal(log_policy, free))
+        digits = 1 + np.abs(np.where(free, log_policy, 0.0)) + np.abs(self.log_ref)  # an exponential loses as many
+        prices = digits * (np.abs(self.reward) + np.abs(self.marginal(log_policy, free)))
         slack = _ROUNDING * (np.abs(value) + np.sum(np.where(free, policy * prices, 0.0), axis=1))
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(60):

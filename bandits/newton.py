@@ -75,9 +75,7 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
     return Descent(logits, point, steps, done, trail)
 
 
-def _search(
-    model: Model, logits: Array, point: Point, move: Array, promised: Array, scale: Array
-) -> tuple[Array, Point, Array]:
+def _search(model: Model, logits: Array, point: Point, move: Array, promised: Array, scale: Array) -> tuple[Array, Point, Array]:
     slack = _ROUNDING * point.magnitude
     for _ in range(60):
         trial = logits + scale[:, None] * move

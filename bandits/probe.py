@@ -72,8 +72,8 @@ def inspect_loss(loss: Callable, rows: Rows) -> LossShape:
 def falls_for_ever(loss: Callable, rows: Rows, direction: Array, length: float) -> bool:
     """Whether no row's loss rises along `direction`, (X, A), and some row's falls without ever reaching its floor.
 
-    The slope is followed from the reference over seven decades around the loss's length. A loss that stops falling (a hinge) ends with a jump of
-    its slope to 0, one that never does (a logistic) lets it fade or stay.
+    The slope is followed from the reference over seven decades around the loss's length. A loss that stops falling (a hinge)
+    ends with a jump of its slope to 0, one that never does (a logistic) lets it fade or stay.
     """
     move = direction[rows.context[:, None], rows.actions]
     touched = np.flatnonzero(np.ptp(move, axis=1) > 0)

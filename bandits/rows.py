@@ -55,16 +55,12 @@ class Rows:
         if self.bandit.tokens is not None:
             tokens = self.bandit.tokens[self.context[:, None], self.actions]
             chosen_tokens, rejected_tokens = tokens[:, 0], tokens[:, 1]
-        return PairLogProbs(
-            policy[:, 0], policy[:, 1], ref[:, 0], ref[:, 1], chosen_tokens, rejected_tokens, target=self.target
-        )
+        return PairLogProbs(policy[:, 0], policy[:, 1], ref[:, 0], ref[:, 1], chosen_tokens, rejected_tokens, target=self.target)
 
     def take(self, index: Array) -> Rows:
         """The rows at `index`, to look at; weights stay as they are."""
         target = None if self.target is None else self.target[index]
-        return Rows(
-            self.bandit, self.context[index], self.actions[index], self.weight[index], self.share, target, self.ranked
-        )
+        return Rows(self.bandit, self.context[index], self.actions[index], self.weight[index], self.share, target, self.ranked)
 
     def repeated(self, times: int) -> Rows:
         """The same rows in `times` copies of the problem, one after the other: contexts 0..X-1, X..2X-1, and so on."""
@@ -130,14 +126,10 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
         parts.append((context, rejected, chosen, lost))
     table = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True))).aggregate()
     kept = table.weight > 0
-    return _normalised(
-        bandit, table.context[kept], np.stack([table.chosen, table.rejected], axis=1)[kept], table.weight[kept], None
-    )
+    return _normalised(bandit, table.context[kept], np.stack([table.chosen, table.rejected], axis=1)[kept], table.weight[kept], None)
 
 
-def _normalised(
-    bandit: TabularBandit, context: Array, actions: Array, weight: Array, target: Array | None, ranked: bool = False
-) -> Rows:
+def _normalised(bandit: TabularBandit, context: Array, actions: Array, weight: Array, target: Array | None, ranked: bool = False) -> Rows:
     if len(context) == 0:
         raise ValueError("there is nothing to fit: no comparison has a positive weight.")
     off = ~bandit.support[context[:, None], actions]

@@ -115,9 +115,7 @@ def flip(comparisons: Comparisons, rate: float, rng: np.random.Generator) -> Com
     return comparisons._replace(chosen=np.where(swap, rejected, chosen), rejected=np.where(swap, chosen, rejected))
 
 
-def ties(
-    bandit: TabularBandit, n: int, rng: np.random.Generator, *, threshold: float, model: str = "davidson"
-) -> tuple[Comparisons, Ties]:
+def ties(bandit: TabularBandit, n: int, rng: np.random.Generator, *, threshold: float, model: str = "davidson") -> tuple[Comparisons, Ties]:
     """`n` judgements of which some end in a tie.
 
     Args:

@@ -61,6 +61,8 @@ def certify(bandit, rng):
     yield Measured("r ~ r + f(x)", rewards.same_class(first, second), True)
     yield Measured("r + f(x) ~ r", rewards.same_class(second, first), True)
     yield Measured("transitivity", rewards.same_class(first, third), True)
+    large = 1e9 * first
+    yield Measured("r ~ r + f(x) for rewards of 1e9, up to their rounding", rewards.same_class(large, large + second[0, one] / 3), True)
     yield Measured("one action moved alone leaves the class", rewards.same_class(first, moved), False)
     yield Measured("one action forbidden leaves the class", rewards.same_class(first, barred), False)
     if full_support(bandit):

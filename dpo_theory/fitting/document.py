@@ -7,10 +7,9 @@ from typing import Any
 
 from dpo_theory.evidence import SCHEMA_VERSION
 from dpo_theory.fitting.result import Context, Fit
+from dpo_theory.report.schema import FIT
 
-__all__ = ["SCHEMA", "to_dict", "to_json"]
-
-SCHEMA = "dpo-theory/fit"
+__all__ = ["to_dict", "to_json"]
 
 
 def to_json(fit: Fit) -> str:
@@ -23,7 +22,7 @@ def to_json(fit: Fit) -> str:
 def to_dict(fit: Fit) -> dict[str, Any]:
     """The fit as JSON values."""
     return {
-        "schema": SCHEMA,
+        "schema": FIT,
         "schema_version": SCHEMA_VERSION,
         "source": fit.source,
         "kind": fit.kind,

@@ -13,6 +13,7 @@ BASELINE = "dpo-theory/baseline"
 CHECKS = "dpo-theory/checks"
 CLAIM = "dpo-theory/claim"
 CLAIMS = "dpo-theory/claims"
+FIT = "dpo-theory/fit"
 
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
@@ -62,6 +63,40 @@ _EVIDENCE = _record(
 
 _STEP = _record({"claim": _TEXT, "text": _TEXT, "latex": _TEXT, "why": _TEXT, "hypotheses": _TEXTS, "sizes": _TEXT, "relation": _TEXT})
 
+_ITEM = _record(
+    {
+        "item": _TEXT,
+        "strength": _or_null({"type": "number"}),
+        "standard_error": _or_null({"type": "number"}),
+        "direction": {"enum": [0.0, 1.0]},
+        "log_ref": {"type": "number"},
+        "dpo_log_policy": _or_null({"type": "number"}),
+        "rlhf_log_policy": _or_null({"type": "number"}),
+        "rlhf_searched_log_policy": _or_null({"type": "number"}),
+    }
+)
+
+_CONTEXT = _record(
+    {
+        "name": _TEXT,
+        "observations": {"type": "number"},
+        "identifiable_differences": _COUNT,
+        "exists": {"type": "boolean"},
+        "reason": _TEXT,
+        "connected_components": {"type": "array", "items": _TEXTS},
+        "strongly_connected_components": {"type": "array", "items": _TEXTS},
+        "ahead": _TEXTS,
+        "behind": _TEXTS,
+        "crossings": {"type": "number"},
+        "base": _TEXT,
+        "distance": _or_null({"type": "number"}),
+        "search_distance": _or_null({"type": "number"}),
+        "log_distance": _or_null({"type": "number"}),
+        "more_observations": _or_null(_COUNT),
+        "items": {"type": "array", "items": _ITEM},
+    }
+)
+
 _DOCUMENTS = {
     REPORT: _document(
         REPORT,
@@ -96,6 +131,32 @@ _DOCUMENTS = {
     CHECKS: _document(CHECKS, {"checks": {"type": "array", "items": _record({"id": _TEXT, "kind": _TEXT, "name": _TEXT})}}),
     BASELINE: _document(BASELINE, {"subject": _TEXT, "known": _TEXTS}),
     CLAIMS: _document(CLAIMS, {"claims": {"type": "array", "items": _record({"id": _TEXT, "aliases": _TEXTS, "name": _TEXT})}}),
+    FIT: _document(
+        FIT,
+        {
+            "source": _TEXT,
+            "kind": {"enum": ["comparisons", "rankings"]},
+            "rows_read": _COUNT,
+            "exists": {"type": "boolean"},
+            "beta": {"type": "number"},
+            "reference": _TEXT,
+            "distance": _or_null({"type": "number"}),
+            "ties": _record(
+                {
+                    "treatment": {"enum": ["drop", "half", "davidson"]},
+                    "seen": {"type": "number"},
+                    "dropped": {"type": "number"},
+                    "nu": _or_null({"type": "number"}),
+                }
+            ),
+            "dropped_items": {"type": "array", "items": _record({"context": _TEXT, "item": _TEXT})},
+            "precision": _or_null({"type": "number"}),
+            "reward_bound": _or_null({"type": "number"}),
+            "policy_bound": _or_null({"type": "number"}),
+            "notes": _TEXTS,
+            "contexts": {"type": "array", "items": _CONTEXT},
+        },
+    ),
 }
 
 SCHEMA: dict[str, Any] = {

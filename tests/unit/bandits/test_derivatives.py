@@ -49,7 +49,7 @@ OPERATIONS = {
     "expm1 log1p": lambda a, b, m: m.expm1(a) + m.log1p(b * b),
     "sqrt square": lambda a, b, m: m.sqrt(-a * b * -1.0 + 4.0) + m.square(b),
     "tanh abs": lambda a, b, m: m.tanh(a - b) * abs(a),
-    "maximum": lambda a, b, m: (m.where(a > b, a * a, b * b)),
+    "maximum": lambda a, b, m: m.where(a > b, a * a, b * b),
     "logaddexp": lambda a, b, m: m.logaddexp(a, 2 * b),
 }
 

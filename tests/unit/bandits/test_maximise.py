@@ -42,7 +42,12 @@ def test_another_optimiser_finds_nothing_better(name):
             return -objective(bandit, name, np.maximum(p, 1e-12)[None])[0]
 
         other = minimize(
-            cost, np.full(4, 0.25), method="SLSQP", bounds=[(1e-12, 1)] * 4, tol=1e-12, constraints={"type": "eq", "fun": lambda p: p.sum() - 1}
+            cost,
+            np.full(4, 0.25),
+            method="SLSQP",
+            bounds=[(1e-12, 1)] * 4,
+            tol=1e-12,
+            constraints={"type": "eq", "fun": lambda p: p.sum() - 1},
         )
         assert found.status == "optimal"
         assert other.x == pytest.approx(found.policy[0], abs=2e-4)

@@ -42,7 +42,9 @@ def test_reference_draws_follow_the_reference():
 
 
 def test_a_log_policy_can_draw():
-    log_policy = np.log(np.array([[0.9, 0.1, 0.0], [0.0, 0.5, 0.5]]), where=np.array([[1, 1, 0], [0, 1, 1]]) > 0, out=np.full((2, 3), -np.inf))
+    log_policy = np.log(
+        np.array([[0.9, 0.1, 0.0], [0.0, 0.5, 0.5]]), where=np.array([[1, 1, 0], [0, 1, 1]]) > 0, out=np.full((2, 3), -np.inf)
+    )
     data = sample.pairs(problem(), 500, np.random.default_rng(3), draw=log_policy)
     assert not (data.chosen[data.context == 0] == 2).any()
 

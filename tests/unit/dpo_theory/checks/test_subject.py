@@ -69,8 +69,8 @@ class Owner:
     def loss(self, batch):
         return on_pairs(batch)
 
-    def __call__(self, w, l, ref_w, ref_l):
-        return told_apart(w, l, ref_w, ref_l)
+    def __call__(self, won, lost, ref_won, ref_lost):
+        return told_apart(won, lost, ref_won, ref_lost)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_two_named_arguments_are_reference_free():
     "loss", [lambda a, b: a, lambda a, b, c: a, lambda *a: a[0], lambda chosen, reference: chosen, lambda: 0.0, np.logaddexp]
 )
 def test_an_ambiguous_signature_asks_for_the_style(loss):
-    with pytest.raises(ValueError, match="is ambiguous.*style= one of pairs, logps, logps-no-reference"):
+    with pytest.raises(ValueError, match=r"is ambiguous.*style= one of pairs, logps, logps-no-reference"):
         subject(loss)
 
 
@@ -127,8 +127,8 @@ def test_the_style_settles_it():
 @pytest.mark.parametrize(
     "loss",
     [
-        lambda ref_chosen, ref_rejected, w, l: told_apart(w, l, ref_chosen, ref_rejected),
-        lambda w, l, ref_rejected, ref_chosen: told_apart(w, l, ref_chosen, ref_rejected),
+        lambda ref_chosen, ref_rejected, won, lost: told_apart(won, lost, ref_chosen, ref_rejected),
+        lambda won, lost, ref_rejected, ref_chosen: told_apart(won, lost, ref_chosen, ref_rejected),
     ],
 )
 def test_names_that_contradict_the_order_are_not_guessed_at(loss):

@@ -39,7 +39,7 @@ def test_the_seed_reaches_the_claim(monkeypatch):
 
 
 def test_mistakes_are_said_at_collection():
-    with pytest.raises(ValueError, match="no claim is called 'D4'. Did you mean D04"):
-        parametrize_with_claims(["D4"])
+    with pytest.raises(ValueError, match=r"no claim is called 'D004'\. Did you mean D04"):
+        parametrize_with_claims(["D004"])
     with pytest.raises(ValueError, match="nothing to test"):
         parametrize_with_claims([])

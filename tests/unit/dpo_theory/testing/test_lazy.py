@@ -25,14 +25,14 @@ def test_what_is_absent_as_declared_passes():
 
 
 def test_what_is_not_as_expected_fails_with_the_counterexample():
-    with pytest.raises(VerificationError, match="(?s)declared: has, expected: holds, got: REFUTED.*the sign is swapped.*print"):
+    with pytest.raises(VerificationError, match=r"(?s)declared: has, expected: holds, got: REFUTED.*the sign is swapped.*print"):
         lazy(Verdict.REFUTED, declared="has", expected="holds", failed=True, counterexample=WITNESS)()
     with pytest.raises(VerificationError, match="declared: lacks, expected: refuted, got: HOLDS"):
         lazy(Verdict.HOLDS, declared="lacks", expected="refuted", failed=True)()
 
 
 def test_what_is_absent_and_not_declared_is_reported_with_the_witness():
-    with pytest.raises(pytest.xfail.Exception, match="not declared; lacks convex: .* expected 1, got 2: the sign is swapped on pairs = 0"):
+    with pytest.raises(pytest.xfail.Exception, match=r"not declared; lacks convex: .* expected 1, got 2: the sign is swapped on pairs = 0"):
         lazy(Verdict.REFUTED, counterexample=WITNESS)()
 
 
