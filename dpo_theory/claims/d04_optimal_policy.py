@@ -17,6 +17,7 @@ from bandits.solve import maximise_value
 from dpo_theory import optimal
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import beta, expectation, k, log_policy, log_ref, reward, sums_to_one
+from dpo_theory.claims.readings import on_numbers, on_tensors
 from dpo_theory.proof import Step
 
 
@@ -80,6 +81,22 @@ def certify(bandit, rng):
     gap = bandit.values(best) - bandit.values(log_pi)
     kl = np.sum(np.exp(log_pi) * np.where(taken, log_pi - np.where(taken, best, 0), 0), axis=-1)
     yield Measured("J(pi*) - J(pi) against beta KL(pi || pi*)", gap, bandit.beta * kl, scale)
+    yield from _other_readings(bandit, log_pi, best, scale)
+
+
+def _other_readings(bandit, log_pi, best, scale):
+    """eq. 3 and eq. 4 on arrays, tensors and symbols are one formula; a policy that may do anything has value -inf where it must not."""
+    problem = (bandit.reward, bandit.log_ref, bandit.beta)
+    size = 1 + np.where(np.isfinite(best), np.abs(best), 0)
+    yield Measured("pi* on tensors", on_tensors(optimal.optimal_log_policy, *problem), best, size)
+    anything = np.full(bandit.reward.shape, -np.log(bandit.n_actions))
+    added = np.where(np.isfinite(bandit.reward - bandit.log_ref), np.abs(bandit.reward) + bandit.beta * np.abs(bandit.log_ref), 0)
+    for name, policy, terms in (("pi", log_pi, scale), ("the uniform policy", anything, 1 + added.sum(axis=-1))):
+        value = bandit.values(policy)
+        yield Measured(f"J of {name} on arrays", optimal.objective(policy, *problem), value, terms)
+        yield Measured(f"J of {name} on tensors", on_tensors(optimal.objective, policy, *problem), value, terms)
+    if bandit.n_actions == 2:
+        yield Measured("J of pi on SymPy numbers", on_numbers(optimal.objective, log_pi, *problem), bandit.values(log_pi), scale)
 
 
 def search(bandit, rng):

@@ -19,6 +19,7 @@ from dpo_theory._xp import logsumexp
 from dpo_theory.claims.claim import PAPER, Claim, Measured, Source, breaks
 from dpo_theory.claims.letters import reward
 from dpo_theory.claims.ranked import Ranked, drawn_without_replacement, mass
+from dpo_theory.claims.readings import on_tensors
 from dpo_theory.proof import Step
 
 MOST = 5
@@ -60,9 +61,12 @@ def certify(bandit, rng):
     rows = bandit.reward[np.isfinite(bandit.reward).all(axis=-1)]
     for rewards in rows[:, :MOST]:
         orders = list(permutations(range(len(rewards))))
-        probs = np.exp(preferences.plackett_luce(rewards[np.array(orders)]))
+        ranked = rewards[np.array(orders)]
+        probs = np.exp(preferences.plackett_luce(ranked))
         yield Measured("sum over all rankings", probs.sum(), 1.0)
-        yield Measured("by drawing without replacement", probs, np.exp([drawn_without_replacement(rewards, order) for order in orders]))
+        drawn = np.exp([drawn_without_replacement(rewards, order) for order in orders])
+        yield Measured("by drawing without replacement", probs, drawn)
+        yield Measured("the same on tensors", np.exp(on_tensors(preferences.plackett_luce, ranked)), drawn)
 
 
 def certain_choice():

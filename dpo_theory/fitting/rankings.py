@@ -27,7 +27,7 @@ def read_wide(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
     for chunk in table.chunks(layout.names):
         rows += chunk.size
         context = _contexts(table, layout, chunk, contexts)
-        order = np.column_stack([items.codes(table, chunk, column) for column in layout.wide])
+        order = items.codes(table, chunk, *layout.wide)
         weight = positive_weights(table, chunk, layout.roles.get("weight"))
         ordered = np.sort(order, axis=1)
         repeats = ordered[:, 1:] == ordered[:, :-1]
@@ -50,7 +50,7 @@ def read_long(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
     def coded(chunk: Chunk) -> tuple[Array, ...]:
         context, roles = _contexts(table, layout, chunk, contexts), layout.roles
         group, item = groups.codes(table, chunk, roles["group"]), items.codes(table, chunk, roles["item"])
-        return context, group, item, numbers(table, chunk, roles["position"])
+        return context, group[:, 0], item[:, 0], numbers(table, chunk, roles["position"])
 
     columns = [coded(chunk) for chunk in table.chunks(layout.names)]
     if not columns:
@@ -77,7 +77,7 @@ def read_long(table: Table, layout: Layout, contexts: Vocabulary, items: Vocabul
 def _contexts(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary) -> Array:
     if "prompt" not in layout.roles:
         return np.zeros(chunk.size, dtype=np.int64)
-    return contexts.codes(table, chunk, layout.roles["prompt"])
+    return contexts.codes(table, chunk, layout.roles["prompt"])[:, 0]
 
 
 def _refuse_twice(table: Table, race: Array, value: Array, found: Callable[[int], str]) -> None:

@@ -67,10 +67,10 @@ def _notes(layout: Layout) -> tuple[str, ...]:
 
 def _count(table: Table, layout: Layout, chunk: Chunk, contexts: Vocabulary, items: Vocabulary, won: Tally, tied: Tally) -> None:
     roles = layout.roles
-    context = contexts.codes(table, chunk, roles["prompt"]) if "prompt" in roles else np.zeros(chunk.size, dtype=np.int64)
+    context = contexts.codes(table, chunk, roles["prompt"])[:, 0] if "prompt" in roles else np.zeros(chunk.size, dtype=np.int64)
     weight = positive_weights(table, chunk, roles.get("weight"))
     first, second = ("chosen", "rejected") if layout.kind == "pairs" else ("left", "right")
-    left, right = items.codes(table, chunk, roles[first]), items.codes(table, chunk, roles[second])
+    left, right = items.codes(table, chunk, roles[first], roles[second]).T
     same = left == right
     if same.any():
         row = int(np.flatnonzero(same)[0])
@@ -90,7 +90,7 @@ def _outcomes(table: Table, layout: Layout, chunk: Chunk) -> Array:
     """(N,) 0 left won, 1 right won, 2 tie; a winner is `left`, `right`, `tie` or the name of an item."""
     texts = chunk.columns[layout.roles["winner"]]
     words = Vocabulary()
-    codes = words.codes(table, chunk, layout.roles["winner"])
+    codes = words.codes(table, chunk, layout.roles["winner"])[:, 0]
     outcome = np.array([_WORDS.get(word, -1) for word in words])[codes]
     sides = chunk.columns[layout.roles["left"]], chunk.columns[layout.roles["right"]]
     for row in np.flatnonzero(outcome < 0):

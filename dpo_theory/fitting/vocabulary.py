@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from bandits.door import Array
@@ -22,15 +24,16 @@ class Vocabulary(dict):
         number = self[name] = len(self)
         return number
 
-    def codes(self, table: Table, chunk: Chunk, column: str) -> Array:
-        """(N,) numbers of a column's names.
+    def codes(self, table: Table, chunk: Chunk, *columns: str) -> Array:
+        """(N, C) numbers of the names in C columns, which are met row by row.
 
         Raises:
             ValueError: a name is empty; the message names its line.
         """
-        texts = chunk.columns[column]
-        found = np.fromiter(map(self.__getitem__, texts), dtype=np.int64, count=len(texts))
+        texts = chain.from_iterable(zip(*(chunk.columns[column] for column in columns), strict=True))
+        count = chunk.size * len(columns)
+        found = np.fromiter(map(self.__getitem__, texts), dtype=np.int64, count=count).reshape(-1, len(columns))
         if "" in self:
-            row = int(np.flatnonzero(found == self[""])[0])
-            raise refuse(table, chunk.start + row, f"{column} is empty", "Fill it in, or remove the row.")
+            row, place = (int(index) for index in np.argwhere(found == self[""])[0])
+            raise refuse(table, chunk.start + row, f"{columns[place]} is empty", "Fill it in, or remove the row.")
         return found
