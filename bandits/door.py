@@ -24,7 +24,7 @@ __all__ = [
     "row_name",
 ]
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
 
 def as_numpy(name: str, value: Any) -> Array:

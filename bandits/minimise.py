@@ -102,7 +102,8 @@ def minimise_loss(
         model: MarginModel | LogitModel = MarginModel(loss, copies)
     else:
         model = LogitModel(loss, copies, np.tile(graph.component, (len(starts), 1)) if shape.shift_invariant else None)
-    far = max((_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length, _FAR_NATS)
+    uneven = np.ptp(np.where(copies.bandit.support, copies.bandit.log_ref, 0.0), axis=1)
+    far = np.maximum((_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length, _FAR_NATS) + uneven
     end = descend(model, np.concatenate(starts), radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far)
     return Outcome(rows, shape, graph, gone, model, end, len(starts)).solution()
 

@@ -40,7 +40,7 @@ class Descent(NamedTuple):
     last_move: Array
 
 
-def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps: int, far: float) -> Descent:
+def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps: int, far: Array) -> Descent:
     """Newton with a step search, until no logit moves by more than `tol` or rounding has the last word.
 
     Args:
@@ -49,7 +49,7 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
         radius: nats; the first step changes no difference by more, later ones as far as that went well.
         tol: relative to 1 + the spread of the logits.
         max_steps: then the contexts still moving are not done.
-        far: nats; a context whose logits spread beyond is given up, for it runs to infinity.
+        far: (X,) nats; a context whose logits spread beyond is given up, for it runs to infinity.
     """
     reach = np.full(len(logits), radius)
     point = model.evaluate(logits)

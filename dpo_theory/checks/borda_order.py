@@ -4,7 +4,7 @@ Under the uniform design the optimal log-ratios are ordered as the Borda scores,
 For a strictly convex margin loss this holds for every matrix if and only if l'(m) + l'(-m) is constant.
 """
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import sympy as sp
@@ -12,8 +12,8 @@ import sympy as sp
 from bandits.problem import TabularBandit
 from bandits.solve import minimise_loss
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted, undecided
-from dpo_theory.checks.deciding import exact, seen_margin_only
-from dpo_theory.checks.population import best_scores
+from dpo_theory.checks.deciding import exact, margin_slopes, seen_margin_only
+from dpo_theory.checks.population import best_scores, reward_scale
 from dpo_theory.evidence import Counterexample
 from dpo_theory.proof import is_zero
 from dpo_theory.rigor.sign import sign_on_reals
@@ -25,7 +25,8 @@ PREFERENCES = (
     (0.61, 0.69, 0.98),
     (0.68, 0.57, 0.98),
     (0.9, 0.3, 0.8),
-    (0.55, 0.95, 0.6),
+    (0.95, 0.27, 0.28),
+    (0.35, 0.76, 0.32),
 )
 CLEAR = 1e-3
 
@@ -40,7 +41,30 @@ def run(subject, rng):
             return proved("l'(m) + l'(-m) is constant and l is strictly convex")
     drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(4)]
     matrices = [_matrix(upper) for upper in (*PREFERENCES, *drawn)]
-    return _by_grids(subject, matrices) if seen_margin_only(subject) else _by_search(subject, [p for p in matrices if len(p) == 3])
+    if seen_margin_only(subject):
+        return _by_grids(subject, [*_aimed(subject), *matrices])
+    return _by_search(subject, [p for p in matrices if len(p) == 3])
+
+
+def _aimed(subject):
+    """Preferences whose optimum ranks two close answers 1 and 2 against their win rates, built from the slopes of the loss.
+
+    Stationary scores leave one freedom, a flow around the three answers; where l'(m) + l'(-m) is not constant it moves win rates.
+    """
+    scale = reward_scale(subject)
+    best, found = 0.0, []
+    for near, far in product((0.02, 0.01, 0.005), (0.5, 1.0, 2.0, 4.0)):
+        margins = scale * np.array([near, far, far - near])  # of the pairs (1, 2), (1, 3), (2, 3)
+        up, down = margin_slopes(subject, margins), margin_slopes(subject, -margins)
+        total = up + down
+        if not (total < 0).all():
+            continue
+        for flow in np.linspace(-1, 1, 81) * np.abs(total).max():
+            wins = (down + flow * np.array([1, -1, 1])) / total
+            against = (1 - wins[0] + wins[2]) - (wins[0] + wins[1])
+            if (wins > 0.02).all() and (wins < 0.98).all() and against > CLEAR and against * near > best:
+                best, found = against * near, [_matrix(tuple(wins))]
+    return found
 
 
 def _by_grids(subject, matrices):

@@ -9,7 +9,8 @@ import sympy as sp
 
 from bandits.data import PairLogProbs
 from dpo_theory.checks.check import Check, holds, proved, refuted
-from dpo_theory.checks.deciding import at_margins, margin_pairs, rational
+from dpo_theory.checks.deciding import at_margins, margin_pairs, rational, seen_margin_only
+from dpo_theory.checks.population import margin_table
 from dpo_theory.checks.witness import witness
 from dpo_theory.rigor.sign import sign_on_reals
 
@@ -26,6 +27,10 @@ def run(subject, rng):
             found = _midpoint(subject, rational(sign.below))
             if found is not None:
                 return found
+    if seen_margin_only(subject):
+        found = _kinks(subject)
+        if found is not None:
+            return found
     ends = rng.normal(scale=6.0, size=(2, LINES, 3))
     ref = np.log(rng.dirichlet(np.ones(3), size=LINES))
     points = [_pairs(_log_softmax(z), ref) for z in (ends[0], ends.mean(axis=0), ends[1])]
@@ -38,6 +43,20 @@ def run(subject, rng):
         because = "the middle of a line of logits lies above the chord"
         return refuted(witness(subject, shown, f"<= {(low[k] + high[k]) / 2:.9g} in the middle", middle[k], because))
     return holds(LINES, float(np.max(excess)), 0.0, method="midpoints of lines in logits", reason="measured, not proved on R")
+
+
+def _kinks(subject):
+    """A function of the margin with kinks: chords of its table."""
+    margins, values = margin_table(subject)
+    share = (margins[1:-1] - margins[:-2]) / (margins[2:] - margins[:-2])
+    excess = values[1:-1] - (1 - share) * values[:-2] - share * values[2:]
+    bad = excess > subject.tolerance(1e-9) * (1 + np.abs(values[1:-1]))
+    if not bad.any():
+        return None
+    k = int(np.argmax(np.where(bad, excess, 0.0)))
+    because = f"the loss is not convex at margin {margins[k + 1]:.6g}"
+    chord = values[k + 1] - excess[k]
+    return refuted(witness(subject, margin_pairs(margins[k : k + 3]), f"<= {chord:.12g} in the middle", values[k + 1], because))
 
 
 def _midpoint(subject, at):

@@ -8,7 +8,7 @@ import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
 from dpo_theory.checks.deciding import at_margins, margin_pairs, margin_slopes, seen_margin_only
-from dpo_theory.checks.population import best_margins, reward_scale
+from dpo_theory.checks.population import EDGE, best_margins, reward_scale
 from dpo_theory.checks.witness import witness
 from dpo_theory.rigor.sign import sign_on_reals
 
@@ -31,7 +31,7 @@ def run(subject, rng):
         because = "the loss still falls, ever more slowly, at the largest margins that were looked at"
         return refuted(witness(subject, margin_pairs(far[:2]), "a smallest loss", at_margins(subject, far[:2]), because))
     best = best_margins(subject, 1.0)
-    edge = 60 * reward_scale(subject)
+    edge = EDGE * reward_scale(subject)
     if best.max() >= edge and best.min() > 0.5 * edge:
         because = "the loss still falls at the largest margins that were looked at"
         return refuted(witness(subject, margin_pairs(far), "a smallest loss", at_margins(subject, far), because))

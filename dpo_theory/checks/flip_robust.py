@@ -3,11 +3,12 @@
 The margins that minimise p l(m) + (1 - p) l(-m) and those at p (1 - eps) + (1 - p) eps have one in common, for eps < 1/2.
 """
 
+import numpy as np
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
 from dpo_theory.checks.deciding import exact, margin_pairs, seen_margin_only
-from dpo_theory.checks.population import best_margins, reward_scale
+from dpo_theory.checks.population import APART, best_margins
 from dpo_theory.checks.witness import witness
 from dpo_theory.proof import is_zero
 
@@ -20,15 +21,14 @@ def run(subject, rng):
         slope = sp.diff(loss, m)
         if is_zero(exact(slope - slope.subs(m, -m))):
             return proved("l(m) + l(-m) is constant: noise only scales the risk")
-    step = 120 / 4800 * reward_scale(subject)
     for p in (0.7, 0.9):
         for eps in (0.1, 0.3):
             clean, noisy = best_margins(subject, p), best_margins(subject, p * (1 - eps) + (1 - p) * eps)
             gap = max(clean.min() - noisy.max(), noisy.min() - clean.max())
-            if gap > 2 * step:
+            if gap > APART * max(np.abs(clean).max(), np.abs(noisy).max()):
                 because = f"P(chosen wins) = {p}, flip rate {eps}: the best margin moves from {clean[0]:.4g} to {noisy[0]:.4g}"
                 return refuted(witness(subject, margin_pairs([clean[0], noisy[0]]), clean[0], noisy[0], because))
-    return holds(4, 0.0, step, method="minimisers of the population risk on a grid")
+    return holds(4, 0.0, APART, method="minimisers of the population risk on a grid")
 
 
 CHECK = Check(

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 __all__ = ["TimeLimit", "time_limit"]
 
 
+AGAIN = 1.0  # seconds between alarms: code with a bare `except` may swallow one
+
+
 class TimeLimit(BaseException):
     """The time is up; no `except Exception` of the code that was stopped can swallow it."""
 
@@ -30,14 +33,14 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, stop)
     began = time.monotonic()
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         if outer and outer < seconds:
             signal.signal(signal.SIGALRM, before)
-            signal.setitimer(signal.ITIMER_REAL, outer)
+            signal.setitimer(signal.ITIMER_REAL, outer, AGAIN)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if outer:
-            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - began), 1e-3))
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - began), 1e-3), AGAIN)

@@ -9,7 +9,11 @@ import numpy as np
 
 from dpo_theory.checks.deciding import at_margins, margin_slopes
 
-__all__ = ["best_margins", "best_scores", "fitted_beta", "reward_scale"]
+__all__ = ["APART", "EDGE", "best_margins", "best_scores", "fitted_beta", "margin_table", "reward_scale"]
+
+
+EDGE = 60.0
+APART = 0.02  # relative distance from which two margins of the table are two
 
 
 def fitted_beta(subject) -> float | None:
@@ -39,15 +43,16 @@ def reward_scale(subject) -> float:
 
 def best_margins(subject, probability: float) -> np.ndarray:
     """Margins on a fine grid at which p l(m) + (1 - p) l(-m) is smallest, up to rounding; the ends mean: no minimiser."""
-    grid, values = _table(subject)
+    grid, values = margin_table(subject)
     risk = probability * values + (1 - probability) * values[::-1]
     return grid[risk <= risk.min() + subject.tolerance(1e-12) * (1 + np.abs(risk.min()))]
 
 
 @lru_cache(maxsize=8)
-def _table(subject) -> tuple[np.ndarray, np.ndarray]:
-    """Margins, symmetric about 0, and the losses there."""
-    grid = np.linspace(-60, 60, 2401 if subject.alone else 4801) * reward_scale(subject)
+def margin_table(subject) -> tuple[np.ndarray, np.ndarray]:
+    """Margins to 60 nats of scaled margin, symmetric about 0, neighbours half a percent apart, and the losses there."""
+    steps = np.linspace(-12, 12, 2401 if subject.alone else 4801)
+    grid = EDGE * np.sinh(steps) / np.sinh(12) * reward_scale(subject)
     return grid, at_margins(subject, grid)
 
 

@@ -36,7 +36,7 @@ def names() -> tuple[str, ...]:
     """Every check's name: the contract, then the properties.
 
     >>> names()[0]
-    'finite'
+    'returns-losses'
     """
     return tuple(_files())
 

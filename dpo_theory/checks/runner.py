@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,6 +20,7 @@ from dpo_theory.evidence import Evidence, Report, Verdict
 __all__ = ["CANNOT", "Interrupted", "check_loss", "run_check"]
 
 SECONDS = 10.0
+WHOLE = 6  # times the limit of one check: then the rest is skipped
 CANNOT = "the loss cannot be evaluated"
 
 
@@ -95,7 +98,9 @@ def check_loss(
 
     try:
         for check in checks:
-            rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, failure if not rows else "", bool(failure)))
+            said = failure if not rows else ""
+            late = f"{WHOLE * seconds:g} s have gone: the loss is too slow" if time.perf_counter() - started > WHOLE * seconds else ""
+            rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, said, bool(failure), late))
             if on_row is not None:
                 on_row(rows[-1], len(rows), total)
         if spec is not None and subject is not None:
@@ -119,6 +124,7 @@ def run_check(
     seconds: float = SECONDS,
     failure: str = "",
     dead: bool = False,
+    skip: str = "",
 ) -> Evidence:
     """The evidence of one check on one loss.
 
@@ -130,27 +136,30 @@ def run_check(
         seconds: time limit.
         failure: why the loss cannot be evaluated, said once.
         dead: it cannot be evaluated.
+        skip: why the check is not run.
     """
     began = time.perf_counter()
     rng = np.random.default_rng([seed, int(check.code[1:])])
+    stopped = False
     if failure:
         finding = Finding(Verdict.REFUTED, reason=failure)
-    elif dead or subject is None:
-        finding = Finding(Verdict.SKIPPED, reason=CANNOT)
+    elif skip or dead or subject is None:
+        finding = Finding(Verdict.SKIPPED, reason=skip or CANNOT)
     else:
         try:
-            with time_limit(seconds), np.errstate(all="ignore"):
+            with time_limit(seconds), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
                 finding = check.run(subject, rng)
         except LossFailed as error:
             verdict = Verdict.REFUTED if check.kind == "contract" else Verdict.UNDECIDED
             finding = Finding(verdict, reason=f"the loss {error}")
         except TimeLimit as error:
-            finding = Finding(Verdict.UNDECIDED, reason=str(error))
+            finding, stopped = Finding(Verdict.UNDECIDED, reason=str(error)), True
         except Exception as error:  # a check that stumbles over a foreign loss says so; the others go on
             finding = Finding(Verdict.UNDECIDED, reason=f"the check raised {type(error).__name__}: {error}")
     declared = "has" if check.name in has else "lacks" if check.name in lacks else None
     expected = "holds" if failure or check.kind == "contract" or declared == "has" else "refuted" if declared == "lacks" else None
     failed = (expected == "holds" and finding.verdict == Verdict.REFUTED) or (expected == "refuted" and finding.verdict.holds)
+    failed = failed or (stopped and check.kind == "contract")
     refuted = failed and finding.verdict == Verdict.REFUTED
     statement = check.statement.strip()
     return Evidence(

@@ -272,7 +272,12 @@ def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any 
 
 
 PROBE = PairLogProbs(
-    np.array([-1.0, -2.5, -0.75]), np.array([-2.0, -1.5, -3.0]), np.array([-1.5, -2.0, -1.0]), np.array([-1.25, -2.75, -2.0])
+    np.array([-1.0, -2.5, -0.75]),
+    np.array([-2.0, -1.5, -3.0]),
+    np.array([-1.5, -2.0, -1.0]),
+    np.array([-1.25, -2.75, -2.0]),
+    np.array([3.0, 2.0, 5.0]),
+    np.array([4.0, 2.0, 3.0]),
 )
 
 
@@ -281,7 +286,8 @@ def _backend(call: Callable[[PairLogProbs], Any]) -> str:
 
     reasons = []
     for backend in ("torch", "numpy"):
-        columns = [torch.tensor(c, requires_grad=True) if backend == "torch" else c.copy() for c in PROBE[:4]]
+        given = enumerate(PROBE[: len(FIELDS + OPTIONAL)])
+        columns = [torch.tensor(c, requires_grad=k < len(FIELDS)) if backend == "torch" else c.copy() for k, c in given]
         try:
             value = call(PairLogProbs(*columns))
         except Exception as error:

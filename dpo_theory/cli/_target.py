@@ -70,13 +70,13 @@ def prepared(target: Any, options: Mapping[str, Any]) -> Callable[..., Any]:
     if not callable(target):
         shown = repr(target).splitlines()[0][:80]
         raise ValueError(f"{shown} ({type(target).__name__}) is not callable. Name a function, a class or a callable object.")
-    made = target
+    made: Any = target
     if isinstance(target, type):
         _require_options(name, _parameters(target), options)
         made = _made(target, options, f"{name}({', '.join(f'{k}={v!r}' for k, v in options.items())})")
     elif options and dataclasses.is_dataclass(target):
         _require_options(name, {field.name: field for field in dataclasses.fields(target) if field.init}, options)
-        made = _made(functools.partial(dataclasses.replace, target), options, name)
+        made = _made(functools.partial(dataclasses.replace, made), options, name)
     elif options and (inspect.isroutine(target) or isinstance(target, functools.partial)):
         _require_options(name, _parameters(target), options)
         made = functools.partial(target, **options)

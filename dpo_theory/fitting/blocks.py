@@ -84,7 +84,7 @@ def _reading(fit: Fit) -> Iterator[str]:
         yield f"Ties: {_number(fit.ties_seen)}, Davidson's model{fitted}{left}."
     if fit.dropped_items:
         many = len({context for context, _ in fit.dropped_items}) > 1
-        listed = [f"{item} ({context})" if many else item for context, item in fit.dropped_items]
+        listed = [f"{item} in {context}" if many else item for context, item in fit.dropped_items]
         yield f"Dropped, strength not determined: {_count(len(listed), 'item')}: {named(listed)}."
 
 

@@ -80,7 +80,8 @@ def _reason(components: tuple, strong: tuple) -> str:
 
 def _observations(data: Preferences) -> Array:
     parts = data.rankings or (data.wins, data.ties)
-    return sum(np.bincount(part.context, weights=part.weight, minlength=len(data.contexts)) for part in parts)
+    counts = [np.bincount(part.context, weights=part.weight, minlength=len(data.contexts)) for part in parts]
+    return np.sum(counts, axis=0)
 
 
 def _gap(first: Array, second: Array) -> Array:

@@ -69,7 +69,7 @@ def estimate(nodes: Nodes, base: Array, log_ref: Array, beta: float, *, davidson
         return _jointly(nodes, base, log_ref, beta, found, davidson)
     bounds = [_batch(nodes, int(size), base, log_ref, beta, found) for size in np.unique(nodes.size[nodes.determined])]
     reward_bound, policy_bound = (max(column) for column in zip(*bounds, strict=True))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if np.isnan(found.standard_error[nodes.determined[nodes.context]]).any():
         notes = (f"Standard errors are left out: a context has more than {int(_DENSE**0.5)} items.",)
     return Estimate(*_arrays(found), reward_bound, policy_bound, np.nan, notes)
@@ -77,7 +77,8 @@ def estimate(nodes: Nodes, base: Array, log_ref: Array, beta: float, *, davidson
 
 def nothing(nodes: Nodes) -> Estimate:
     """NaN everywhere: no context has an estimate."""
-    return Estimate(*(np.full(len(nodes.context), np.nan) for _ in range(5)), np.nan, np.nan, np.nan)
+    reward, error, policy, rlhf, searched = np.full((5, len(nodes.context)), np.nan)
+    return Estimate(reward, error, policy, rlhf, searched, np.nan, np.nan, np.nan)
 
 
 def _batch(nodes: Nodes, size: int, base: Array, log_ref: Array, beta: float, out: Estimate) -> tuple[float, float]:

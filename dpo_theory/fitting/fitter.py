@@ -168,14 +168,5 @@ def _bases(base: str | None, data: Preferences, nodes: Nodes) -> Array:
                 "Leave the base out: each context then takes the item compared most often."
             )
         return home
-    wins = nodes.wins
-    if nodes.rankings:
-        load = sum(
-            np.bincount(b.order.reshape(-1), weights=np.repeat(b.weight, b.order.shape[1]), minlength=len(nodes.context))
-            for b in nodes.rankings
-        )
-    else:
-        ends = np.concatenate([wins.chosen, wins.rejected])
-        load = np.bincount(ends, weights=np.tile(wins.weight, 2), minlength=len(nodes.context))
-    order = np.lexsort((np.arange(len(load)), -load, nodes.context))
+    order = np.lexsort((np.arange(len(nodes.context)), -nodes.appearances, nodes.context))
     return order[np.unique(nodes.context[order], return_index=True)[1]]

@@ -67,6 +67,17 @@ class Nodes:
         """(X,) one strongly connected component of two items or more: the estimate exists and is unique."""
         return (self.n_strong == 1) & (self.size >= 2)
 
+    @cached_property
+    def appearances(self) -> Array:
+        """(M,) comparisons, ties and rankings that mention each node, by weight."""
+        wins, ties = self.wins, self.ties
+        if self.rankings:
+            ends = [(block.order.reshape(-1), np.repeat(block.weight, block.order.shape[1])) for block in self.rankings]
+        else:
+            ends = [(wins.chosen, wins.weight), (wins.rejected, wins.weight), (ties.left, ties.weight), (ties.right, ties.weight)]
+        node, weight = (np.concatenate(column) for column in zip(*ends, strict=True))
+        return np.bincount(node, weights=weight, minlength=len(self.context))
+
     def within(self, contexts: Array) -> tuple[Comparisons, Ties]:
         """The wins and ties of the contexts marked True in `contexts`, (X,)."""
         mine, tied = contexts[self.context[self.wins.chosen]], contexts[self.context[self.ties.left]]

@@ -69,11 +69,12 @@ class Preferences:
         return replace(self, wins=wins, ties=ties, rankings=rankings)._with_contexts_in_use()
 
     def _with_contexts_in_use(self) -> Preferences:
-        parts = (self.wins, self.ties, *self.rankings)
-        used = np.unique(np.concatenate([part.context for part in parts]))
-        wins, ties, *rankings = (part._replace(context=np.searchsorted(used, part.context)) for part in parts)
+        used = np.unique(np.concatenate([self.wins.context, self.ties.context, *(block.context for block in self.rankings)]))
+        wins = self.wins._replace(context=np.searchsorted(used, self.wins.context))
+        ties = self.ties._replace(context=np.searchsorted(used, self.ties.context))
+        rankings = tuple(block._replace(context=np.searchsorted(used, block.context)) for block in self.rankings)
         names = tuple(self.contexts[index] for index in used)
-        return replace(self, contexts=names, wins=wins, ties=ties, rankings=tuple(rankings))
+        return replace(self, contexts=names, wins=wins, ties=ties, rankings=rankings)
 
     def halved(self) -> Preferences:
         """The same preferences with half of every tie counted as a win of each side."""

@@ -93,7 +93,7 @@ def _outcomes(table: Table, layout: Layout, chunk: Chunk) -> Array:
     codes = words.codes(table, chunk, layout.roles["winner"])[:, 0]
     outcome = np.array([_WORDS.get(word, -1) for word in words])[codes]
     sides = chunk.columns[layout.roles["left"]], chunk.columns[layout.roles["right"]]
-    for row in np.flatnonzero(outcome < 0):
+    for row in map(int, np.flatnonzero(outcome < 0)):
         try:
             outcome[row] = (sides[0][row], sides[1][row]).index(texts[row])
         except ValueError:

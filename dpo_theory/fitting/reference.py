@@ -40,25 +40,15 @@ def reference_log_probs(reference: Any, data: Preferences, nodes: Nodes) -> tupl
         if reference == "declining":
             mass = (size[nodes.context] - (np.arange(len(nodes.context)) - nodes.first[nodes.context])).astype(np.float64)
         elif reference == "counts":
-            mass = _appearances(nodes)
+            mass = nodes.appearances
         else:
             mass = np.ones(len(nodes.context))
-        return _normalised(np.maximum(mass, 1e-300), nodes.context, x), NAMED[reference]
+        return _normalised(mass, nodes.context, x), NAMED[reference]
     if isinstance(reference, Mapping):
         return _looked_up(dict(reference), "the reference", data, nodes), "given"
     if isinstance(reference, (str, Path)):
         return _looked_up(_from_file(reference), str(reference), data, nodes), f"from {Path(reference).name}"
     raise ValueError(f"reference is {reference!r}, expected {', '.join(NAMED)}, a file, or a mapping from items to probabilities.")
-
-
-def _appearances(nodes: Nodes) -> Array:
-    if nodes.rankings:
-        ends = [(block.order.reshape(-1), np.repeat(block.weight, block.order.shape[1])) for block in nodes.rankings]
-    else:
-        wins, ties = nodes.wins, nodes.ties
-        ends = [(wins.chosen, wins.weight), (wins.rejected, wins.weight), (ties.left, ties.weight), (ties.right, ties.weight)]
-    node, weight = (np.concatenate(column) for column in zip(*ends, strict=True))
-    return np.bincount(node, weights=weight, minlength=len(nodes.context))
 
 
 def _normalised(mass: Array, context: Array, n_contexts: int) -> Array:
@@ -82,11 +72,8 @@ def _looked_up(table: dict[Any, Any], name: str, data: Preferences, nodes: Nodes
                 "exists. Drop the item, or give it probability."
             )
     total = np.bincount(nodes.context, weights=mass, minlength=nodes.n_contexts)
-    listed = (
-        [sum(float(v) for v in (table[c] if by_context else table).values()) for c in data.contexts]
-        if by_context
-        else [sum(float(value) for value in table.values())]
-    )
+    tables = [table[context] for context in data.contexts] if by_context else [table]
+    listed = [sum(float(value) for value in row.values()) for row in tables]
     wrong = [value for value in listed if abs(value - 1) > 1e-6]
     if wrong:
         raise ValueError(f"{name} sums to {wrong[0]:.6g}, expected 1. Divide by the sum if these are counts.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ CHUNK = 1 << 11
 class Chunk(NamedTuple):
     """Some rows: the wanted columns as text, and the number, from 0, of the first of them among all rows."""
 
-    columns: dict[str, Sequence[str]]
+    columns: Mapping[str, Sequence[str]]
     start: int
     size: int
 

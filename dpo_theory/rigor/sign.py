@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import sympy as sp
+from sympy.polys.polyerrors import CoercionFailed
 
 from dpo_theory.rigor.balls import Balls, Intervals, arithmetic
 from dpo_theory.rigor.tail import tail_sign
@@ -106,7 +107,7 @@ def _in_exponential(g: Any, m: Any) -> tuple[Any, Any, Any] | None:
     numerator, denominator = sp.fraction(sp.cancel(sp.together(replaced)))
     try:
         return sp.Poly(numerator, X, domain="QQ"), sp.Poly(denominator, X, domain="QQ"), unit
-    except sp.PolynomialError:
+    except (sp.PolynomialError, CoercionFailed):
         return None
 
 

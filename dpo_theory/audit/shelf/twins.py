@@ -63,7 +63,7 @@ def even_term_subtracted(pairs, beta=0.1):
     return softplus(-z) - 0.25 * (softplus(z) + softplus(-z) - 2 * LOG2)
 
 
-@wrong(SPEC, "calibrated")
+@wrong(SPEC, "monotone")
 def discovered_mixture(pairs, beta=0.1, tau=0.05):
     z = beta * pairs.margin
     gate = sigmoid(z / tau)

@@ -161,3 +161,16 @@ def test_the_largest_number_of_a_dtype():
     assert _xp.largest(np.zeros(1, np.float32)) == np.finfo(np.float32).max
     assert _xp.largest(np.zeros(1, int)) == np.finfo(float).max
     assert _xp.largest(torch.zeros(1, dtype=torch.bfloat16)) == torch.finfo(torch.bfloat16).max
+
+
+def test_the_branches_that_expect_discards_carry_no_gradient():
+    log_probs = torch.tensor([-0.5, -1.0, -torch.inf], dtype=torch.float64, requires_grad=True)
+    values = torch.tensor([2.0, -torch.inf, 3.0], dtype=torch.float64, requires_grad=True)
+    total = _xp.expect(log_probs, values)
+    slopes = torch.autograd.grad(torch.where(torch.isinf(total), 0.0 * total.detach(), total), (log_probs, values), allow_unused=True)
+    assert total == -torch.inf
+    assert all(slope is None or not torch.isnan(slope).any() for slope in slopes)
+    finite = torch.tensor([2.0, 1.0, 3.0], dtype=torch.float64, requires_grad=True)
+    by_log, by_value = torch.autograd.grad(_xp.expect(log_probs, finite), (log_probs, finite))
+    torch.testing.assert_close(by_log, torch.tensor([2 * np.exp(-0.5), np.exp(-1.0), 0.0], dtype=torch.float64))
+    torch.testing.assert_close(by_value, torch.tensor([np.exp(-0.5), np.exp(-1.0), 0.0], dtype=torch.float64))

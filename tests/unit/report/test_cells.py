@@ -1,7 +1,7 @@
 from hypothesis import given
 
 from dpo_theory.evidence import Report, Verdict
-from dpo_theory.report.cells import COLUMNS, cells, clean, findings, flat, summary, verdict
+from dpo_theory.report.cells import COLUMNS, cells, clean, findings, flat, summary, verdict, why
 from tests.unit.report.reports import ENVIRONMENT, SAMPLE, WITNESS, part, reports, row, words
 
 
@@ -26,6 +26,20 @@ def test_a_verdict_says_whether_it_was_expected():
     assert verdict(row(verdict=Verdict.HOLDS, expected="refuted", failed=True)) == "HOLDS, NOT AS EXPECTED"
 
 
+def test_a_property_is_told_by_what_was_declared():
+    assert verdict(row(verdict=Verdict.HOLDS, kind="property", declared="has")) == "HOLDS, as declared"
+    assert verdict(row(verdict=Verdict.REFUTED, kind="property", declared="lacks", expected="refuted")) == "REFUTED, as declared"
+    assert verdict(row(verdict=Verdict.REFUTED, kind="property", expected=None)) == "REFUTED: lacks"
+    assert verdict(row(verdict=Verdict.UNDECIDED, kind="property", declared="has")) == "UNDECIDED"
+    assert verdict(row(verdict=Verdict.REFUTED, kind="property", declared="has", failed=True)) == "REFUTED, NOT AS EXPECTED"
+
+
+def test_a_reason_is_why_or_a_remedy():
+    assert why(row(reason="no beta")) == "why: no beta"
+    assert why(row(reason="remedy: divide\nby beta")) == "remedy: divide by beta"
+    assert why(row()) == ""
+
+
 def test_instances_are_told_once():
     assert cells(row(instances=3))[3] == "3 instances"
     assert cells(row(instances=1, method="search"))[3] == "search; 1 instance"
@@ -48,6 +62,8 @@ def test_the_summary_counts_what_ran():
     assert "2 NOT AS EXPECTED: D09, D12." in summary(SAMPLE)
     whole = Report("s", (row(),), of=1, environment=ENVIRONMENT)
     assert summary(whole).endswith("All as expected.")
+    undecided = Report("s", (row(), row("D05", Verdict.UNDECIDED)), of=2, environment=ENVIRONMENT)
+    assert summary(undecided).endswith("1 UNDECIDED. The others are as expected.")
     partial = Report("s", (row(),), of=3, environment=ENVIRONMENT)
     assert "1 of 3 ran" in summary(partial)
     assert "INCOMPLETE: 2 not reached." in summary(partial)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpo_theory.evidence import Report, Verdict
 from dpo_theory.report import text
-from tests.unit.report.reports import ALL_WELL, SAMPLE, reports, row
+from tests.unit.report.reports import ALL_WELL, ENVIRONMENT, SAMPLE, WITNESS, reports, row
 
 
 @pytest.mark.parametrize("width", [None, 40, 80, 120, 200])
@@ -59,6 +60,34 @@ def test_a_report_prints_itself():
     with pytest.raises(AssertionError, match="the rules leave x - y"):
         SAMPLE.raise_if_failed()
     assert ALL_WELL.raise_if_failed() is ALL_WELL
+
+
+def check(id, verdict, kind, **fields):
+    return row(id, verdict, kind=kind, **{"expected": None, **fields})
+
+
+def test_checks_are_two_tables_and_what_is_absent_has_its_witness():
+    rows = (
+        check("convex", Verdict.REFUTED, "property", counterexample=WITNESS),
+        check("finite", Verdict.HOLDS, "contract"),
+        check("monotone", Verdict.REFUTED, "property", counterexample=WITNESS, declared="lacks", expected="refuted"),
+    )
+    told = text.render(Report("loss", rows, environment=ENVIRONMENT))
+    places = [told.index(word) for word in ("The contract", "finite", "Properties", "convex", "monotone", "3 of 3 ran", "lacks convex")]
+    assert places == sorted(places)
+    assert "    expected a & b, got nan: `pi_ref` is forgotten\n    on beta = 1 | r = <0, 1>" in told
+    assert "lacks monotone" not in told
+    heads = [line for line in told.splitlines() if line.startswith("      id")]
+    assert len(heads) == 2
+    assert heads[0] == heads[1]
+
+
+def test_a_remedy_follows_the_counterexample():
+    found = {"expected": "holds", "failed": True, "counterexample": WITNESS, "reason": "remedy: use logsigmoid"}
+    failing = check("finite", Verdict.REFUTED, "contract", **found)
+    lines = [line.strip() for line in text.failures(Report("loss", (failing,), environment=ENVIRONMENT)).splitlines()]
+    assert lines[-1] == "remedy: use logsigmoid"
+    assert "because:  `pi_ref` is forgotten" in lines
 
 
 def test_nothing_to_show():
