@@ -77,7 +77,8 @@ class MarginModel:
 
     def _solve(self, point: Point, bound: bool = False) -> tuple[Array, Array, Array]:
         if self.shape[1] > _TREE_LIMIT:
-            return self._by_factors(*point.local, bound)
+            pull, stiff, effort = point.local
+            return self._by_factors(pull, stiff, effort, bound)
         x, a = self.shape
         n_slots = len(self.upper[0])
         pull, stiff, effort = (np.bincount(self.slot, weights=part, minlength=x * n_slots).reshape(x, n_slots) for part in point.local)

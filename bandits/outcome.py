@@ -174,17 +174,17 @@ class Outcome:
             slopes.append(np.sum(self.model.gradient(at) * unit, axis=1))
         noise = 64 * np.finfo(np.float64).eps * np.ptp(unit, axis=1) * self.end.point.magnitude
         away = np.zeros(len(unit), dtype=bool)
-        for at in range(len(slopes) - 3):
-            fell = (slopes[at] < -noise) & (slopes[at + 1] < 0)
-            no_steeper = np.abs(slopes[at + 1]) <= np.abs(slopes[at]) * (1 + 1e-9)
-            faded = np.abs(slopes[-2]) < 0.9 * np.abs(slopes[at])
+        for start in range(len(slopes) - 3):
+            fell = (slopes[start] < -noise) & (slopes[start + 1] < 0)
+            no_steeper = np.abs(slopes[start + 1]) <= np.abs(slopes[start]) * (1 + 1e-9)
+            faded = np.abs(slopes[-2]) < 0.9 * np.abs(slopes[start])
             lasts = (slopes[-1] < -noise) & (slopes[-1] <= 0.99 * slopes[-2])
-            away |= fell & no_steeper & (faded | lasts) & np.all(np.array(slopes[at + 1 :]) <= noise, axis=0)
+            away |= fell & no_steeper & (faded | lasts) & np.all(np.array(slopes[start + 1 :]) <= noise, axis=0)
         return away
 
     def _other_minima(self, policies: Array, best: Array) -> tuple[Array, tuple[Array, ...]]:
         """(X,) contexts in which a start came to rest in another minimum, and those minima."""
-        if self.n_starts == 1:
+        if self.n_starts == 1 or not isinstance(self.model, LogitModel):
             return np.zeros(len(best), dtype=bool), ()
         with np.errstate(invalid="ignore"):
             apart = np.nan_to_num(np.abs(policies - np.tile(policies[best], (self.n_starts, 1)))).max(axis=1) > _APART
@@ -194,9 +194,8 @@ class Outcome:
         return apart.reshape(self.n_starts, -1).any(axis=0), minima
 
     def _statuses(self, best: Array, away: Array, many: Array) -> tuple[Status, ...]:
-        if self.shape.shift_invariant:
-            loose = _n_components(self.component, self.bandit.support) > 1
-        else:
+        loose = _n_components(self.component, self.bandit.support) > 1
+        if isinstance(self.model, LogitModel) and not self.shape.shift_invariant:
             loose = self.model.flattest(self.end.point)[1][best] > 0
         done = self.end.done[best]
         statuses = []

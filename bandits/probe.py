@@ -35,13 +35,14 @@ class LossShape:
     length: float
 
 
-def reads_target(loss: Callable, n_tokens: bool) -> bool:
+def reads_target(loss: Callable, has_tokens: bool) -> bool:
     """Whether the loss looks at `target`: then it gets soft labels itself, else each order is weighted by them."""
     columns = np.array([[-1.3, -0.4], [-2.1, -1.7], [-1.1, -0.9], [-1.6, -1.2]])
-    tokens = (np.array([3.0, 5.0]), np.array([4.0, 2.0])) if n_tokens else (None, None)
+    tokens = (np.array([3.0, 5.0]), np.array([4.0, 2.0])) if has_tokens else (None, None)
+    pairs = PairLogProbs(columns[0], columns[1], columns[2], columns[3], *tokens)
 
     def at(target: float) -> Array:
-        return loss_values(loss, PairLogProbs(*columns, *tokens, target=np.full(2, target)))
+        return loss_values(loss, pairs._replace(target=np.full(2, target)))
 
     return not np.array_equal(at(0.3), at(0.8))
 

@@ -46,8 +46,8 @@ class Rows:
         """(N, K) reference log-probabilities."""
         return self.bandit.log_ref[self.context[:, None], self.actions]
 
-    def see(self, policy: Array) -> PairLogProbs | RankedLogProbs:
-        """What the loss sees when the policy's log-probabilities of the rows' actions are `policy`, (N, K)."""
+    def see(self, policy: Array) -> Any:
+        """PairLogProbs or RankedLogProbs: what the loss sees when the rows' actions have log-probabilities `policy`, (N, K)."""
         ref = self.ref
         if self.ranked:
             return RankedLogProbs(policy, ref)
@@ -95,9 +95,9 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
     if isinstance(data, Rankings):
         context, order, weight = ranking_columns(data, a, x)
         kept = weight > 0
-        table, inverse = np.unique(np.column_stack([context, order])[kept], axis=0, return_inverse=True)
-        weight = np.bincount(inverse.reshape(-1), weights=weight[kept], minlength=len(table))
-        return _normalised(bandit, table[:, 0], table[:, 1:], weight, None, ranked=True)
+        unique, inverse = np.unique(np.column_stack([context, order])[kept], axis=0, return_inverse=True)
+        weight = np.bincount(inverse.reshape(-1), weights=weight[kept], minlength=len(unique))
+        return _normalised(bandit, unique[:, 0], unique[:, 1:], weight, None, ranked=True)
     if data is None:
         weights = design_matrix(bandit, design)
         beats = preference_matrix(bandit, preferences, weights)
@@ -116,17 +116,18 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
         row = int(np.flatnonzero(same)[0])
         raise ValueError(f"comparison {row} compares action {chosen[row]} with itself, which says nothing. Drop such rows.")
     if soft:
-        table = Comparisons(context, chosen, rejected, weight, target).aggregate()
-        kept = table.weight > 0
-        actions = np.stack([table.chosen, table.rejected], axis=1)[kept]
-        return _normalised(bandit, table.context[kept], actions, table.weight[kept], table.target[kept])
-    won, lost = weight * target, weight * (1 - target)
-    parts = [(context, chosen, rejected, won)]
+        return _of_table(bandit, Comparisons(context, chosen, rejected, weight, target).aggregate(), soft=True)
+    parts = [(context, chosen, rejected, weight * target)]
     if (target < 1).any():
-        parts.append((context, rejected, chosen, lost))
-    table = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True))).aggregate()
+        parts.append((context, rejected, chosen, weight * (1 - target)))
+    both = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return _of_table(bandit, both.aggregate(), soft=False)
+
+
+def _of_table(bandit: TabularBandit, table: Comparisons, *, soft: bool) -> Rows:
     kept = table.weight > 0
-    return _normalised(bandit, table.context[kept], np.stack([table.chosen, table.rejected], axis=1)[kept], table.weight[kept], None)
+    actions = np.stack([table.chosen, table.rejected], axis=1)[kept]
+    return _normalised(bandit, table.context[kept], actions, table.weight[kept], table.target[kept] if soft else None)
 
 
 def _normalised(bandit: TabularBandit, context: Array, actions: Array, weight: Array, target: Array | None, ranked: bool = False) -> Rows:

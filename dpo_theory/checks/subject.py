@@ -19,7 +19,7 @@ from bandits.derivatives import derivatives
 from dpo_theory.checks.batches import take
 from dpo_theory.checks.label import label
 from dpo_theory.checks.signature import FIELDS, KNOWN, STYLES, adapt
-from dpo_theory.reading import Reading, read
+from dpo_theory.reading import Detached, Reading, read
 from dpo_theory.rigor.sign import decimal
 
 __all__ = ["FIELDS", "LossFailed", "Subject", "subject"]
@@ -95,7 +95,10 @@ class Subject:
             return None
         a, b, c, d = self.reading.symbols
         m = sp.Symbol("m", real=True)
-        expression = decimal(self.reading.expression)
+        expression = _seen_by_autograd(self.reading.expression, (a, b))
+        if expression is None:
+            return None
+        expression = decimal(expression)
         on_margin = expression.subs({b: 0, c: 0, d: 0}, simultaneous=True).subs(a, m)
         moved = on_margin.subs(m, a - b - c + d)
         for difference in (expression - moved, sp.expand(expression - moved), sp.simplify(expression - moved)):
@@ -212,6 +215,19 @@ class Subject:
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, tuple | list) and len(value) else value
+
+
+def _seen_by_autograd(expression: Any, symbols: tuple[Any, ...]) -> Any:
+    """The expression without its detached marks, where its derivatives do not depend on them; else None."""
+    import sympy as sp
+
+    if not expression.has(Detached):
+        return expression
+    plain = expression.replace(Detached, lambda x: x)
+    for symbol in symbols:
+        if sp.simplify(sp.diff(expression, symbol).replace(Detached, lambda x: x) - sp.diff(plain, symbol)) != 0:
+            return None
+    return plain
 
 
 def singles(pairs: PairLogProbs) -> Iterable[PairLogProbs]:

@@ -107,3 +107,9 @@ def needs_a_graph_on_the_reference(policy_chosen, policy_rejected, ref_chosen, r
     if policy_chosen.requires_grad:
         torch.autograd.grad(margin.sum(), ref_chosen, retain_graph=True)
     return -logsigmoid(beta * margin)
+
+
+@wrong(SPEC, "recovers-kl-optimum")
+def no_gradient_at_the_reference(pairs, beta=0.1):
+    z = beta * pairs.margin
+    return torch.relu(-z) + torch.log1p(torch.exp(-torch.abs(z)))

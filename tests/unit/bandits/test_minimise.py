@@ -333,3 +333,11 @@ def test_losses_that_are_refused(loss, message):
 def test_arguments_that_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         minimise_loss(T1, logistic(0.5), **arguments)
+
+
+def test_a_loss_without_a_reference_may_end_far_from_it():
+    """-log pi(y_w) has the winners' law as its minimiser, however small the reference makes an answer."""
+    bandit = uniform(3).replace(log_ref=log_softmax(np.array([[-690.0, -27.0, 0.0]])))
+    found = minimise_loss(bandit, lambda pairs: -pairs.policy_chosen)
+    assert found.status == "optimal"
+    assert found.policy[0] == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=1e-13)
