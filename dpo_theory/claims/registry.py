@@ -68,7 +68,7 @@ def resolve(names: Sequence[str]) -> tuple[str, ...]:
     by_lower = {id.lower(): id for id in ids()}
     chosen = []
     for name in names:
-        id = by_lower.get(name.lower()) or aliases().get(name.lower())
+        id = by_lower.get(_padded(name.lower())) or aliases().get(name.lower())
         if id is None:
             known = [*by_lower, *aliases()]
             near = [by_lower.get(n, n) for n in difflib.get_close_matches(name.lower(), known, n=3)]
@@ -78,6 +78,12 @@ def resolve(names: Sequence[str]) -> tuple[str, ...]:
             raise UnknownClaim(f"no claim is called {name!r}. {hint}")
         chosen.append(id)
     return tuple(dict.fromkeys(chosen))
+
+
+def _padded(name: str) -> str:
+    """`d4` as `d04`: the paper's claims have two digits."""
+    match = re.fullmatch(r"d(\d)([a-z]?)", name)
+    return f"d0{match[1]}{match[2]}" if match else name
 
 
 def load(id: str) -> Claim:

@@ -42,7 +42,7 @@ def test_names_resolve_once_and_in_the_order_given():
     assert registry.resolve([]) == ()
 
 
-@pytest.mark.parametrize(("name", "near"), [("D4", "D04"), ("eq44", "eq4"), ("optimal-polcy", "optimal-policy")])
+@pytest.mark.parametrize(("name", "near"), [("D04x", "D04"), ("eq44", "eq4"), ("optimal-polcy", "optimal-policy")])
 def test_a_misspelt_name_is_answered_with_the_nearest(name, near):
     with pytest.raises(registry.UnknownClaim, match=re.escape(near)) as error:
         registry.resolve([name])
@@ -65,3 +65,7 @@ def test_a_file_that_holds_another_claim_is_refused(monkeypatch):
     monkeypatch.setattr(registry, "_files", lambda: files)
     with pytest.raises(ValueError, match="rename the file"):
         registry.load("D04")
+
+
+def test_a_single_digit_is_padded():
+    assert registry.resolve(["D4", "d4B", "E1"]) == ("D04", "D04b", "E1")
