@@ -34,7 +34,7 @@ _HOMES = {
     "same_class": "rewards",
     "verify": "claims.runner",
     "check_loss": "checks.runner",
-    "audit": "audit.run",
+    "audit": "audit",
     "fit": "fitting",
     "Fit": "fitting",
 }

@@ -16,6 +16,7 @@ __all__ = ["main"]
 COMMANDS = {
     "verify": "prove, certify or measure the claims of the theory",
     "check": "check a preference loss: what it owes, and what it does",
+    "audit": "put the checks on trial: wrong losses that must be refuted, right ones that must not",
     "show": "print one claim: its statement, its derivation and its evidence",
     "fit": "fit preference data: what is identified, whether an estimate exists, DPO and RLHF side by side",
     "schema": "print the JSON Schema of everything that is printed as JSON",

@@ -16,7 +16,7 @@ from dpo_theory.reading.torch_trace import Detached, trace
 __all__ = ["FIELDS", "Detached", "Reading", "read"]
 
 FIELDS = ("policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected")
-POINTS = 48
+POINTS = 60
 TOLERANCE = 1e-9
 
 
@@ -86,7 +86,7 @@ def _points(fields: Sequence[str], rng: np.random.Generator) -> list[list[float]
     """Log-probabilities with margins of both signs, small and large; a few near the reference."""
     points = []
     for number in range(POINTS):
-        width = (0.05, 0.7, 3.0, 9.0)[number % 4]
+        width = (0.05, 0.7, 3.0, 9.0, 40.0)[number % 5]
         base = -rng.exponential(4.0) - 1e-3
         drawn = {field: base - abs(rng.normal(scale=width)) for field in FIELDS}
         for field in fields:

@@ -106,7 +106,7 @@ def integers(pairs, beta=0.1):
 
 @wrong(SPEC, "returns-losses")
 def python_number(pairs, beta=0.1):
-    return float(softplus(-beta * pairs.margin).mean())
+    return float(softplus(-beta * pairs.margin).mean().detach())
 
 
 @wrong(SPEC, "returns-losses")
