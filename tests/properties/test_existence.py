@@ -23,11 +23,11 @@ SIZES = (3, 4, 5, 6)
 SETS = 500  # of each of five kinds at each of four sizes: 10,000 data sets
 KINDS = ("pairs", "half ties", "davidson", "rankings", "ragged rankings")
 ROWS = {  # the most comparisons or rankings of a data set, so that about half of the data sets have no estimate
-    "pairs": {3: 6, 4: 10, 5: 14, 6: 18},
-    "half ties": {3: 5, 4: 7, 5: 9, 6: 12},
-    "davidson": {3: 7, 4: 9, 5: 11, 6: 14},
-    "rankings": {3: 5, 4: 5, 5: 6, 6: 7},
-    "ragged rankings": {3: 6, 4: 7, 5: 8, 6: 9},
+    "pairs": {3: 11, 4: 18, 5: 31, 6: 34},
+    "half ties": {3: 6, 4: 11, 5: 16, 6: 22},
+    "davidson": {3: 10, 4: 16, 5: 18, 6: 24},
+    "rankings": {3: 12, 4: 8, 5: 6, 6: 5},
+    "ragged rankings": {3: 6, 4: 7, 5: 7, 6: 7},
 }
 
 
@@ -131,7 +131,7 @@ def assert_the_search_agrees(solution, cone, judged):
 
 
 def assert_the_mix_is_fair(judged):
-    assert 0.35 < judged.exists.mean() < 0.65
+    assert 0.4 < judged.exists.mean() < 0.6
 
 
 def generator(kind, n_items):

@@ -163,7 +163,7 @@ class _Remembers:
 
     def __call__(self, pairs: Any) -> Any:
         loss = softplus(-0.1 * (pairs.margin - self.mean))
-        self.mean = 0.9 * self.mean + 0.1 * float(pairs.margin.mean())
+        self.mean = 0.9 * self.mean + 0.1 * float(pairs.margin.detach().mean())
         return loss
 
 
