@@ -100,11 +100,13 @@ class Audit:
         return f"Kill matrix: X the first to refute, x refutes too, . silent or not asked; {what}. Seed {self.report.seed}."
 
     def _summary(self) -> str:
-        kinds = Counter(row.kind for row in self.report.rows)
-        good = Counter(row.kind for row in self.report.rows if not row.failed)
         report = self.report
-        return (
-            f"{good['wrong']} of {kinds['wrong']} wrong losses refuted by the check named, {good['mutant']} of {kinds['mutant']} faults made by "
-            f"machine, {good['right']} of {kinds['right']} right losses without an alarm; {len(self.checks)} checks, "
-            f"{len(report.rows)} of {report.asked} losses tried in {report.seconds:.1f} s."
-        )
+        kinds = Counter(row.kind for row in report.rows)
+        good = Counter(row.kind for row in report.rows if not row.failed)
+        said = [
+            f"{good['wrong']} of {kinds['wrong']} wrong losses refuted by the check named for them",
+            f"{good['mutant']} of {kinds['mutant']} faults made by machine refuted",
+            f"{good['right']} of {kinds['right']} right losses without an alarm",
+        ]
+        tried = f"{len(self.checks)} checks, {len(report.rows)} of {report.asked} losses tried in {report.seconds:.1f} s."
+        return f"{', '.join(said)}. {tried}"

@@ -185,7 +185,7 @@ class _Module(torch.nn.Module):
         self.register_buffer("beta", torch.tensor(0.1, dtype=torch.float64))
 
     def forward(self, policy_chosen: Any, policy_rejected: Any, ref_chosen: Any, ref_rejected: Any) -> Any:
-        return -logsigmoid(float(self.beta) * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected)))
+        return -logsigmoid(self.get_buffer("beta").item() * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected)))
 
 
 class _Counts:

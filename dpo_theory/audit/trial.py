@@ -65,10 +65,10 @@ def multiple_of(loss: Loss, twin: Loss) -> tuple[Any, Any] | None:
     >>> multiple_of(lambda pairs: (pairs.margin - 5) ** 2 / 2 + 3, IPO(tau=0.1))
     (1/2, 3)
     """
-    read = [make_subject(one).margin_expression for one in (loss, twin)]
-    if read[0] is None or read[1] is None:
+    one_read, two_read = (make_subject(one).margin_expression for one in (loss, twin))
+    if one_read is None or two_read is None:
         return None
-    (left, m), (right, _) = read
+    (left, m), (right, _) = one_read, two_read
     left, right = (expression.replace(sp.Max, _as_absolute) for expression in (left, right))
     one, two = sp.Rational(-1, 3), sp.Rational(-7, 3)
     rise = [(e.subs(m, two) - e.subs(m, one)).evalf(30) for e in (left, right)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from dpo_theory.checks.batches import small, take, wide
 from dpo_theory.checks.check import Check, holds, refuted
-from dpo_theory.checks.subject import numeric
+from dpo_theory.checks.returned import numeric
 from dpo_theory.checks.witness import witness
 
 TOLERANCE = 1e-11
@@ -17,7 +17,7 @@ def run(subject, rng):
     worst, seen, tolerance = 0.0, 0, subject.tolerance(TOLERANCE)
     for pairs in (take(small(), [0, 5, 40]), take(small(), slice(None)), wide(rng, 65)):
         order = rng.permutation(len(pairs.policy_chosen))
-        before, after = numeric(subject.raw(pairs)[0]), numeric(subject.raw(take(pairs, order))[0])
+        before, after = (np.asarray(numeric(subject.raw(p)[0]), dtype=float) for p in (pairs, take(pairs, order)))
         expected = before[order] if subject.reduction == "none" and before.ndim == 1 and not subject.batch_coupled else before
         if subject.batch_coupled and before.ndim == 1:
             expected, after = np.sort(before), np.sort(after)  # a coupled loss may name its pairs anew

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,6 @@ def extreme() -> PairLogProbs:
     return PairLogProbs(*np.array(rows).T, np.full(len(rows), 7.0), np.full(len(rows), 11.0))
 
 
-def take(pairs: PairLogProbs, rows: object) -> PairLogProbs:
+def take(pairs: PairLogProbs, rows: Any) -> PairLogProbs:
     """Some of the pairs."""
     return PairLogProbs(*(None if column is None else np.asarray(column)[rows] for column in pairs))

@@ -23,7 +23,9 @@ def run(subject, rng):
     if scale is None:
         shown = margin_pairs([1.0, -1.0])
         because = "no scale of the margin makes the optimum right: that needs l'(-m) < l'(m) < 0 at m = 1"
-        return refuted(witness(subject, shown, "l'(-1) < l'(1) < 0", margin_slopes(subject, [-1.0, 1.0]), because, show=slopes_shown(subject)))
+        return refuted(
+            witness(subject, shown, "l'(-1) < l'(1) < 0", margin_slopes(subject, [-1.0, 1.0]), because, show=slopes_shown(subject))
+        )
     tolerance = TOLERANCE if subject.epsilon < 1e-9 else 1e-4
     z = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
     up, down = margin_slopes(subject, z / scale), margin_slopes(subject, -z / scale)

@@ -12,7 +12,6 @@ from dpo_theory.checks.population import EDGE, best_margins, reward_scale
 from dpo_theory.checks.witness import witness
 from dpo_theory.rigor.sign import sign_on_reals
 
-
 FALLING = np.array([3.0, 5.0, 10.0, 20.0, 30.0])  # nats of scaled margin
 
 

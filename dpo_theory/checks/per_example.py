@@ -8,7 +8,7 @@ import numpy as np
 
 from dpo_theory.checks.batches import small, take, wide
 from dpo_theory.checks.check import Check, holds, refuted
-from dpo_theory.checks.subject import numeric, singles
+from dpo_theory.checks.returned import numeric, singles
 from dpo_theory.checks.witness import witness
 
 TOLERANCE = 1e-12

@@ -33,7 +33,9 @@ def run(subject, rng):
             shown = Counterexample(f"{bandit!r}, policy pi* = {best.round(6).tolist()}", "gradient 0", f"{steep:.3g}", because)
             return refuted(shown, residual=steep)
     if subject.backend == "numpy" and subject.reduction != "none":
-        return holds(len(problems), TOLERANCE, TOLERANCE, method="pi* is stationary", reason="a NumPy mean has no derivatives to search with")
+        return holds(
+            len(problems), TOLERANCE, TOLERANCE, method="pi* is stationary", reason="a NumPy mean has no derivatives to search with"
+        )
     return _search(subject, problems)
 
 

@@ -34,7 +34,9 @@ def _policy_gradient(subject, pairs, reference):
     policy = [columns[0].requires_grad_(True), columns[1].requires_grad_(True)]
     fixed = [columns[2].requires_grad_(reference), columns[3].requires_grad_(reference)]
     try:
-        value = subject.losses(columns._replace(policy_chosen=policy[0], policy_rejected=policy[1], ref_chosen=fixed[0], ref_rejected=fixed[1]))
+        value = subject.losses(
+            columns._replace(policy_chosen=policy[0], policy_rejected=policy[1], ref_chosen=fixed[0], ref_rejected=fixed[1])
+        )
     except Exception as error:
         raise LossFailed(f"raised {type(error).__name__} with a reference that carries no gradient: {error}") from None
     if not value.requires_grad:

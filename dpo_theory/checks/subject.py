@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import inspect
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,8 +18,9 @@ from bandits.data import PairLogProbs
 from bandits.derivatives import derivatives
 from dpo_theory.checks.batches import take
 from dpo_theory.checks.label import label
+from dpo_theory.checks.returned import described, first, numeric, seen_by_autograd, singles
 from dpo_theory.checks.signature import FIELDS, KNOWN, STYLES, adapt
-from dpo_theory.reading import Detached, Reading, read
+from dpo_theory.reading import Reading, read
 from dpo_theory.rigor.sign import decimal
 
 __all__ = ["FIELDS", "LossFailed", "Subject", "subject"]
@@ -95,7 +96,7 @@ class Subject:
             return None
         a, b, c, d = self.reading.symbols
         m = sp.Symbol("m", real=True)
-        expression = _seen_by_autograd(self.reading.expression, (a, b))
+        expression = seen_by_autograd(self.reading.expression, (a, b))
         if expression is None:
             return None
         expression = decimal(expression)
@@ -117,9 +118,9 @@ class Subject:
             try:
                 value = self.call(seen)
             except Exception as error:
-                first = str(error).splitlines()[0] if str(error) else ""
-                raise LossFailed(f"raised {type(error).__name__}: {first}") from None
-        return _first(value), seen
+                said = str(error).splitlines()[0] if str(error) else ""
+                raise LossFailed(f"raised {type(error).__name__}: {said}") from None
+        return first(value), seen
 
     def inputs(self, pairs: PairLogProbs, dtype: str = "float64", *, grad: bool = False) -> PairLogProbs:
         """Fresh arrays or tensors of the wanted dtype."""
@@ -175,14 +176,14 @@ class Subject:
             except ValueError:
                 pass
         columns = []
-        for field in FIELDS[:2]:
-            at = np.asarray(getattr(pairs, field), dtype=float)
+        for name in FIELDS[:2]:
+            at = np.asarray(getattr(pairs, name), dtype=float)
             steps = (2e-2, 1e-2, 5e-3)
             coarse, middle, fine = (
-                (self.values(pairs._replace(**{field: at + h})) - self.values(pairs._replace(**{field: at - h}))) / (2 * h) for h in steps
+                (self.values(pairs._replace(**{name: at + h})) - self.values(pairs._replace(**{name: at - h}))) / (2 * h) for h in steps
             )
-            first, second = (4 * middle - coarse) / 3, (4 * fine - middle) / 3
-            columns.append((16 * second - first) / 15)
+            rough, fine = (4 * middle - coarse) / 3, (4 * fine - middle) / 3
+            columns.append((16 * fine - rough) / 15)
         size = np.max(np.abs(np.array([self.values(pairs), *pairs[:4]])), axis=0)[:, None]
         slopes = np.stack(columns, axis=-1)
         return np.where(np.abs(slopes) > 1e4 * self.epsilon * size, slopes, 0.0)  # below that it is rounding
@@ -194,8 +195,8 @@ class Subject:
 
             rows = range(len(pairs.policy_chosen))
             ones = (PairLogProbs(*(None if column is None else column[k : k + 1] for column in pairs)) for k in rows)
-            return torch.stack([_first(self.call(one)).reshape(()) for one in ones])
-        return _first(self.call(pairs))
+            return torch.stack([first(self.call(one)).reshape(()) for one in ones])
+        return first(self.call(pairs))
 
     def some(self, pairs: PairLogProbs) -> PairLogProbs:
         """The pairs; each fourth of them where they have to be given one at a time."""
@@ -204,48 +205,13 @@ class Subject:
     def _numbers(self, value: Any, n: int) -> np.ndarray:
         array = numeric(value)
         if array is None:
-            raise LossFailed(f"returned {_described(value)}, expected {n} floating-point losses")
+            raise LossFailed(f"returned {described(value)}, expected {n} floating-point losses")
         if array.size == n and (array.ndim <= 1 or n == 1):
             return array.reshape(n)
         raise LossFailed(f"returned shape {array.shape} for {n} pairs, expected ({n},)")
 
     def __repr__(self) -> str:
         return f"Subject({self.name}, {self.style}, {self.backend}, {self.reduction})"
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, tuple | list) and len(value) else value
-
-
-def _seen_by_autograd(expression: Any, symbols: tuple[Any, ...]) -> Any:
-    """The expression without its detached marks, where its derivatives do not depend on them; else None."""
-    import sympy as sp
-
-    if not expression.has(Detached):
-        return expression
-    plain = expression.replace(Detached, lambda x: x)
-    for symbol in symbols:
-        if sp.simplify(sp.diff(expression, symbol).replace(Detached, lambda x: x) - sp.diff(plain, symbol)) != 0:
-            return None
-    return plain
-
-
-def singles(pairs: PairLogProbs) -> Iterable[PairLogProbs]:
-    """The pairs, one at a time."""
-    for k in range(len(np.atleast_1d(pairs.policy_chosen))):
-        yield PairLogProbs(*(None if column is None else np.atleast_1d(column)[k : k + 1] for column in pairs))
-
-
-def numeric(value: Any) -> np.ndarray | None:
-    """A float64 array, or None for anything that is not real floating-point numbers."""
-    if hasattr(value, "detach"):
-        if not value.dtype.is_floating_point:
-            return None
-        return np.asarray(value.detach().double().cpu().numpy())
-    if type(value) in (bool, int, float, str, type(None)):
-        return None
-    array = np.asarray(value)
-    return array.astype(np.float64) if array.dtype.kind == "f" else None
 
 
 def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any = None, name: str | None = None) -> Subject:
@@ -271,7 +237,7 @@ def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any 
         raise ValueError(f"style is {style!r}, expected one of {', '.join(STYLES)}.")
     style, call = adapt(loss, style)
     shown = name or label(loss)
-    declared = {
+    declared: dict[str, Any] = {
         "has": frozenset(getattr(loss, "has", ()) if has is None else has),
         "lacks": frozenset(getattr(loss, "lacks", ()) if lacks is None else lacks),
     }
@@ -309,7 +275,7 @@ def _backend(call: Callable[[PairLogProbs], Any]) -> str:
         except Exception as error:
             reasons.append(f"on {backend} it raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
             continue
-        value = _first(value)
+        value = first(value)
         if backend == "torch" and isinstance(value, np.ndarray | np.floating):
             continue
         return backend
@@ -352,10 +318,3 @@ def _options(loss: Any, style: str, declared: Mapping[str, Any]) -> tuple[dict[s
 
         return defaults, partial
     return {}, None
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, int | float | bool | str) or value is None:
-        return f"the Python {type(value).__name__} {value!r}"
-    dtype = getattr(value, "dtype", None)
-    return f"a {type(value).__name__}" + (f" of {dtype}" if dtype is not None else "")

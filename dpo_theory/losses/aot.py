@@ -46,7 +46,9 @@ class AOT:
     def __call__(self, pairs: PairLogProbs) -> Any:
         """(N,) one loss per place in the sorted batch."""
         if np.ndim(pairs.policy_chosen) > 1:
-            raise ValueError(f"policy_chosen has shape {tuple(pairs.policy_chosen.shape)}, expected (N,): a batch is sorted along its one axis.")
+            raise ValueError(
+                f"policy_chosen has shape {tuple(pairs.policy_chosen.shape)}, expected (N,): a batch is sorted along its one axis."
+            )
         policy = ascending(pairs.policy_chosen - pairs.policy_rejected)
         reference = ascending(pairs.ref_chosen - pairs.ref_rejected)
         return softplus(-self.beta * (policy - reference))

@@ -32,9 +32,7 @@ class NCA:
     beta: float = 0.1
 
     takes: ClassVar[type] = PairLogProbs
-    has: ClassVar[frozenset[str]] = frozenset(
-        {"bounded-below", "bounded-gradient", "log-ratio-only", "scales-with-beta", "uses-reference"}
-    )
+    has: ClassVar[frozenset[str]] = frozenset({"bounded-below", "bounded-gradient", "log-ratio-only", "scales-with-beta", "uses-reference"})
     lacks: ClassVar[frozenset[str]] = frozenset(
         {
             "antisymmetric-gradient",

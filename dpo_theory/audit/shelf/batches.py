@@ -94,9 +94,11 @@ def one_side_flattened(policy_chosen, policy_rejected, ref_chosen, ref_rejected,
 
 @wrong(SPEC, "broadcast-safe")
 def mean_of_a_table(policy_chosen, policy_rejected, ref_chosen, ref_rejected, beta=0.1):
-    return softplus(-beta * ((policy_chosen - policy_rejected).squeeze(-1) - (ref_chosen - ref_rejected))).mean() if (
-        policy_chosen.ndim > 1
-    ) else softplus(-beta * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected))).mean()
+    return (
+        softplus(-beta * ((policy_chosen - policy_rejected).squeeze(-1) - (ref_chosen - ref_rejected))).mean()
+        if (policy_chosen.ndim > 1)
+        else softplus(-beta * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected))).mean()
+    )
 
 
 @wrong(SPEC, "returns-losses")

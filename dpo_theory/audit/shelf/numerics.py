@@ -9,9 +9,10 @@ from dpo_theory.losses.dpo import DPO
 SPEC = DPO(beta=0.1)
 
 
-def scaled(policy_chosen, policy_rejected, ref_chosen, ref_rejected, beta):
+def scaled(columns, beta):
     """z."""
-    return beta * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected))
+    chosen, rejected, ref_chosen, ref_rejected = columns
+    return beta * ((chosen - rejected) - (ref_chosen - ref_rejected))
 
 
 @wrong(SPEC, "finite")
@@ -70,13 +71,13 @@ def nan_to_num(pairs, beta=0.1):
 @wrong(SPEC, "backends-agree")
 def float16_inside(policy_chosen, policy_rejected, ref_chosen, ref_rejected, beta=0.1):
     columns = [c.half() for c in (policy_chosen, policy_rejected, ref_chosen, ref_rejected)]
-    return -torch.nn.functional.logsigmoid(scaled(*columns, beta).to(policy_chosen.dtype))
+    return -torch.nn.functional.logsigmoid(scaled(columns, beta).to(policy_chosen.dtype))
 
 
 @wrong(SPEC, "backends-agree")
 def bfloat16_inside(policy_chosen, policy_rejected, ref_chosen, ref_rejected, beta=0.1):
     columns = [c.bfloat16() for c in (policy_chosen, policy_rejected, ref_chosen, ref_rejected)]
-    return -torch.nn.functional.logsigmoid(scaled(*columns, beta)).to(policy_chosen.dtype)
+    return -torch.nn.functional.logsigmoid(scaled(columns, beta)).to(policy_chosen.dtype)
 
 
 @wrong(SPEC, "backends-agree")
