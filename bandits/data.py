@@ -43,16 +43,50 @@ class Comparisons(NamedTuple):
         array([1., 2.])
         """
         context, chosen, rejected = (np.asarray(column, dtype=np.int64) for column in self[:3])
-        weight = np.ones(len(context)) if self.weight is None else np.asarray(self.weight, dtype=np.float64)
-        target = np.ones(len(context)) if self.target is None else np.asarray(self.target, dtype=np.float64)
+        weight = None if self.weight is None else np.asarray(self.weight, dtype=np.float64)
+        target = None if self.target is None else np.asarray(self.target, dtype=np.float64)
         if len(context) == 0:
-            return Comparisons(context, chosen, rejected, weight, target)
+            none = np.zeros(0)
+            return Comparisons(context, chosen, rejected, none if weight is None else weight, none if target is None else target)
         size = int(max(chosen.max(), rejected.max())) + 1
-        key = (context * size + chosen) * size + rejected
-        unique, inverse = np.unique(key, return_inverse=True)
-        total = np.bincount(inverse, weights=weight)
-        mean = np.bincount(inverse, weights=weight * target) / np.where(total > 0, total, 1.0)
-        return Comparisons(unique // size // size, unique // size % size, unique % size, total, mean)
+        contexts = int(context.max()) + 1
+        key = chosen * size + rejected if contexts == 1 else (context * size + chosen) * size + rejected
+        sums = weight if target is None else weight * target if weight is not None else target
+        if contexts * size * size <= 4 * len(key) + 1024:
+            node, loser, total, part = _counted(key, weight, sums, contexts * size, size)
+        else:
+            node, loser, total, part = _sorted(key, weight, sums, size)
+        first = np.zeros_like(node) if contexts == 1 else node // size
+        mean = np.ones(len(total)) if target is None else part / np.where(total > 0, total, 1.0)
+        return Comparisons(first, node - first * size, loser, total, mean)
+
+
+def _counted(key: Any, weight: Any, sums: Any, nodes: int, size: int) -> tuple[Any, ...]:
+    """Unique keys by counting every possible one: (node, loser, summed weights, summed `sums`)."""
+    count = np.bincount(key, minlength=nodes * size)
+    node, loser = np.nonzero(count.reshape(nodes, size))
+    found = node * size + loser
+
+    def total(column: Any) -> Any:
+        return np.bincount(key, weights=column, minlength=nodes * size)[found]
+
+    whole = count[found].astype(np.float64) if weight is None else total(weight)
+    return node, loser, whole, whole if sums is weight else total(sums)
+
+
+def _sorted(key: Any, weight: Any, sums: Any, size: int) -> tuple[Any, ...]:
+    """Unique keys by sorting them: (node, loser, summed weights, summed `sums`)."""
+    order = None if weight is None and sums is None else np.argsort(key, kind="stable")
+    ordered = np.sort(key) if order is None else key[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    found = ordered[starts]
+    node = found // size
+
+    def total(column: Any) -> Any:
+        return np.add.reduceat(column[order], starts)
+
+    whole = np.diff(starts, append=len(key)).astype(np.float64) if weight is None else total(weight)
+    return node, found - node * size, whole, whole if sums is weight else total(sums)
 
 
 class Ties(NamedTuple):

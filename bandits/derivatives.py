@@ -15,7 +15,7 @@ from bandits.data import PairLogProbs, RankedLogProbs
 from bandits.door import Array
 from bandits.jets import Jet
 
-__all__ = ["Derivatives", "derivatives", "loss_values", "margin_derivatives"]
+__all__ = ["Derivatives", "derivatives", "loss_values", "margin_derivatives", "quick_margin_derivatives"]
 
 Seen = PairLogProbs | RankedLogProbs
 Loss = Callable[[Any], Any]
@@ -60,6 +60,34 @@ def margin_derivatives(loss: Loss, seen: PairLogProbs) -> tuple[Array, Array, Ar
     """
     value, gradient, hessian = _read(loss, seen, np.asarray(seen.policy_chosen, dtype=float)[:, None], _put_margin)
     return value, gradient[:, 0], hessian[:, 0, 0]
+
+
+def quick_margin_derivatives(loss: Loss, seen: PairLogProbs) -> Callable[[Loss, PairLogProbs], tuple[Array, Array, Array]]:
+    """The faster road of `margin_derivatives` for this loss: jets where the loss takes them and agrees with torch at `seen`.
+
+    >>> pairs = PairLogProbs(*np.array([[3.0], [0], [0], [0]]))
+    >>> square = lambda p: p.margin**2
+    >>> [part.tolist() for part in quick_margin_derivatives(square, pairs)(square, pairs)]
+    [[9.0], [6.0], [2.0]]
+    """
+    slow = margin_derivatives(loss, seen)
+    try:
+        quick = _along_jets(loss, seen)
+    except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError, IndexError):
+        return margin_derivatives
+    for one, other in zip(quick, slow, strict=True):
+        if not np.allclose(one, other, rtol=1e-10, atol=1e-13 * np.abs(other).max(initial=0.0)):
+            return margin_derivatives
+    return _along_jets
+
+
+def _along_jets(loss: Loss, seen: PairLogProbs) -> tuple[Array, Array, Array]:
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        found = loss(seen._replace(policy_chosen=Jet.line(seen.policy_chosen)))
+    if not isinstance(found, Jet):
+        raise TypeError("the result does not depend on the policy, or left the jets")
+    n = len(found.value)
+    return found.value, np.broadcast_to(found.gradient[:, 0], n), np.broadcast_to(found.hessian[:, 0, 0], n)
 
 
 def loss_values(loss: Loss, seen: Seen) -> Array:

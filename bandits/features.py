@@ -34,7 +34,7 @@ class LinearSolution(Solution):
         theta: (D,), the shortest of those that are equally good; NaN when there is no minimiser.
         null_space: (R, D) orthonormal rows along which the objective is constant; empty when theta is unique.
         direction: (D,) along which the loss falls for ever; None where there is a minimiser.
-        stationary: the other stationary points reached, pairs of theta and the objective, best first.
+        stationary: the other local optima reached, pairs of theta and the objective, best first.
     """
 
     theta: Array = field(default_factory=lambda: np.zeros(0))
@@ -153,7 +153,9 @@ def maximise_value_linear(
     forbidden = bandit.support & (bandit.reward == -np.inf)
     if forbidden.any():
         where = tuple(int(i) for i in np.argwhere(forbidden)[0])
-        raise ValueError(f"reward is -inf at {where}, which every log-linear policy reaches. Take the action out of the reference's support.")
+        raise ValueError(
+            f"reward is -inf at {where}, which every log-linear policy reaches. Take the action out of the reference's support."
+        )
     if int(starts) != starts or starts < 1:
         raise ValueError(f"starts is {starts}, expected a whole number >= 1.")
     level = centred(bandit, found)
@@ -173,7 +175,9 @@ def maximise_value_linear(
     seen = bandit.support & (bandit.context_probs > 0)[:, None]
     apart = float(np.abs(log_policy - free.log_policy)[seen].max()) + free.certificate.distance_bound
     status = Status.NOT_CONVERGED if not best.done else Status.SEVERAL_MINIMA if others else Status.OPTIMAL
-    reason = f"stationary, reached from {sum(end.done for end in ends)} of {len(ends)} starts; the bounds are to the optimum over all policies"
+    reason = (
+        f"stationary, reached from {sum(end.done for end in ends)} of {len(ends)} starts; the bounds are to the optimum over all policies"
+    )
     gradient = LinearValue(bandit, level)(theta).gradient
     return LinearSolution(
         log_policy=log_policy,
@@ -181,7 +185,7 @@ def maximise_value_linear(
         gradient_norm=float(np.abs(gradient).max()),
         steps=sum(end.steps for end in ends),
         status=status,
-        certificate=Certificate(gap, apart, reason, (status,) * bandit.n_contexts, minima=_policies(bandit, level, others)),
+        certificate=Certificate(float(gap), apart, reason, (status,) * bandit.n_contexts, minima=_policies(bandit, level, others)),
         theta=theta,
         null_space=frame.null,
         stationary=others,
@@ -213,7 +217,9 @@ def _runaway(loss: Callable, rows: Rows, features: Array, differences: Array, sh
 
 
 def _no_minimiser(bandit: TabularBandit, features: Array, direction: Array, frame: Coordinates) -> LinearSolution:
-    reason = "along a direction of theta no comparison's margin falls and some rises: the loss falls for ever, so no policy attains the infimum"
+    reason = (
+        "along a direction of theta no comparison's margin falls and some rises: the loss falls for ever, so no policy attains the infimum"
+    )
     statuses = (Status.NO_MINIMISER,) * bandit.n_contexts
     certificate = Certificate(np.nan, np.nan, reason, statuses, direction=features @ direction)
     lost = np.full(len(direction), np.nan)
@@ -280,7 +286,9 @@ def _read(
         gradient_norm=float(np.abs(plain(theta).gradient).max()),
         steps=sum(end.steps for end in ends),
         status=status,
-        certificate=Certificate(gap, reach * radius, reason, (status,) * bandit.n_contexts, minima=_policies(bandit, features, others)),
+        certificate=Certificate(
+            float(gap), float(reach * radius), reason, (status,) * bandit.n_contexts, minima=_policies(bandit, features, others)
+        ),
         theta=theta,
         null_space=frame.null,
         stationary=() if convex else others,

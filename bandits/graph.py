@@ -16,7 +16,9 @@ from bandits.columns import comparison_columns, index_column, ranking_columns, w
 from bandits.data import Comparisons, Rankings, Ties
 from bandits.door import Array
 
-__all__ = ["ComparisonGraph", "comparison_graph"]
+__all__ = ["ComparisonGraph", "comparison_graph", "graph_of_wins"]
+
+_FULL = 2000  # nodes up to which a well filled graph is searched as a matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,15 @@ def comparison_graph(
     array([[1., 0., 0.]])
     """
     winner, loser, contexts = _wins(data, ties, n_actions, n_contexts)
+    return graph_of_wins(winner, loser, contexts, n_actions)
+
+
+def graph_of_wins(winner: Array, loser: Array, contexts: int, n_actions: int) -> ComparisonGraph:
+    """The same, from (N,) nodes context * A + action that won and lost.
+
+    >>> graph_of_wins(np.array([0, 1]), np.array([1, 0]), 1, 2).exists
+    array([ True])
+    """
     component, strong = _components(winner, loser, contexts * n_actions)
     start = np.repeat(np.arange(contexts) * n_actions, n_actions)
     n_component = np.bincount(np.unique(component) // n_actions, minlength=contexts)
@@ -131,17 +142,43 @@ def _wins(data: Comparisons | Rankings, ties: Ties | None, n_actions: int, n_con
 
 
 def _components(winner: Array, loser: Array, n_nodes: int) -> tuple[Array, Array]:
-    from scipy.sparse import coo_array
+    if _all_reach_all(winner, loser, n_nodes):
+        return np.zeros(n_nodes, dtype=np.int64), np.zeros(n_nodes, dtype=np.int64)
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    wins = coo_array((np.ones(len(winner), dtype=np.int8), (winner, loser)), shape=(n_nodes, n_nodes))
-    wins.data = np.minimum(wins.data, 1)
-    wins = wins.tocsr()
-    wins.data[:] = 1
-    labels = []
-    for connection in ("weak", "strong"):
-        _, label = connected_components(wins, directed=True, connection=connection)
-        smallest = np.full(label.max(initial=0) + 1, n_nodes)
-        np.minimum.at(smallest, label, np.arange(n_nodes))
-        labels.append(smallest[label])
-    return labels[0], labels[1]
+    if (winner[1:] < winner[:-1]).any():
+        order = np.argsort(winner, kind="stable")
+        winner, loser = winner[order], loser[order]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(winner, minlength=n_nodes))])
+    ones = np.ones(len(winner), dtype=np.int8)
+    wins = csr_array((ones, loser.astype(np.int32), starts.astype(np.int32)), shape=(n_nodes, n_nodes))
+    count, strong = connected_components(wins, directed=True, connection="strong")
+    strong = _smallest(strong, n_nodes)
+    if count == 1:
+        return strong, strong
+    return _smallest(connected_components(wins, directed=True, connection="weak")[1], n_nodes), strong
+
+
+def _smallest(label: Array, n_nodes: int) -> Array:
+    """Labels named by the smallest node that carries them."""
+    smallest = np.unique(label, return_index=True)[1]
+    return smallest[label].astype(np.int64)
+
+
+def _all_reach_all(winner: Array, loser: Array, n_nodes: int) -> bool:
+    """Whether a well filled graph is strongly connected, by a breadth-first search each way through its full matrix."""
+    if n_nodes > _FULL or 10 * len(winner) < n_nodes**2:
+        return False
+    beats = np.zeros((n_nodes, n_nodes), dtype=bool)
+    beats[winner, loser] = True
+    for matrix in (beats, beats.T):
+        reached, frontier = np.zeros(n_nodes, dtype=bool), np.array([0])
+        reached[0] = True
+        while len(frontier):
+            ahead = matrix[frontier].any(axis=0) & ~reached
+            reached |= ahead
+            frontier = np.flatnonzero(ahead)
+        if not reached.all():
+            return False
+    return True

@@ -53,6 +53,11 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
         gradient = np.broadcast_to(np.eye(k), (n, k, k))
         return cls(np.array(columns, dtype=np.float64), gradient, np.zeros((n, k, k, k)))
 
+    @classmethod
+    def line(cls, values) -> Jet:
+        """The (N,) array of one variable per row; the derivatives are stored once as long as all rows share them."""
+        return cls(np.array(values, dtype=np.float64), np.ones((1, 1)), np.zeros((1, 1, 1)))
+
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.value.shape)
@@ -79,7 +84,9 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _chain(self, value, first, second) -> Jet:
         outer = self.gradient[..., :, None] * self.gradient[..., None, :]
-        hessian = first[..., None, None] * self.hessian + second[..., None, None] * outer
+        hessian = second[..., None, None] * outer
+        if self.hessian.any():
+            hessian = hessian + first[..., None, None] * self.hessian
         return Jet(value, first[..., None] * self.gradient, hessian)
 
     def _times(self, other: Jet) -> Jet:
@@ -108,9 +115,13 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
             return jet._chain(*_UNARY[name](jet.value))
         if len(inputs) != 2:
             raise TypeError(f"numpy.{name} is not known to second-order jets")
+        left, right = inputs
+        if not (isinstance(left, Jet) and isinstance(right, Jet)):
+            found = _with_constant(name, left, right)
+            if found is not None:
+                return found
         anchor = next(part for part in inputs if isinstance(part, Jet))
-        left, right = (anchor._lift(part) for part in inputs)
-        return _binary(name, left, right)
+        return _binary(name, anchor._lift(left), anchor._lift(right))
 
     def __array_function__(self, function, types, args, kwargs):
         name = function.__name__
@@ -132,6 +143,34 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
             np.where(condition[..., None], left.gradient, right.gradient),
             np.where(condition[..., None, None], left.hessian, right.hessian),
         )
+
+
+def _with_constant(name: str, left: Any, right: Any) -> Jet | None:
+    """The operations that move or scale a jet by numbers or arrays that do not depend on the policy; None for the others."""
+    jet, other = (left, right) if isinstance(left, Jet) else (right, left)
+    other = np.asarray(other, dtype=np.float64)
+    if other.ndim > jet.ndim or (other.ndim and other.shape != jet.shape[-other.ndim :]):
+        return None
+    if name == "add" or (name == "subtract" and jet is left):
+        return Jet(jet.value + (other if name == "add" else -other), jet.gradient, jet.hessian)
+    if name == "subtract":
+        return Jet(other - jet.value, -jet.gradient, -jet.hessian)
+    if name == "multiply" or (name in ("divide", "true_divide") and jet is left):
+        factor = other if name == "multiply" else 1 / other
+        value = jet.value * other if name == "multiply" else jet.value / other
+        return Jet(value, factor[..., None] * jet.gradient, factor[..., None, None] * jet.hessian)
+    if name == "logaddexp":
+        return _soft_maximum(jet, other)
+    return None
+
+
+def _soft_maximum(jet: Jet, floor: Any) -> Jet:
+    """log(e^jet + e^floor) for a floor that does not depend on the policy."""
+    gap = jet.value - floor
+    shrunk = np.exp(-np.abs(gap))
+    whole = 1 + shrunk
+    first = np.where(gap >= 0, 1.0, shrunk) / whole
+    return jet._chain(np.maximum(jet.value, floor) + np.log1p(shrunk), first, shrunk / (whole * whole))
 
 
 def _binary(name: str, left: Jet, right: Jet) -> Jet:

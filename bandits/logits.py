@@ -61,6 +61,10 @@ class LogitModel:
         total = np.where(np.isnan(total), np.inf, total)
         return Point(total, magnitude, (np.exp(log_policy), pull, effort, bend))
 
+    def extent(self, logits: Array) -> Array:
+        """(X,) spread of the logits."""
+        return np.ptp(logits, axis=1)
+
     def step(self, point: Point) -> tuple[Array, Array]:
         gradient, values, vectors, _ = self._spectrum(point)
         along = np.einsum("xab,xa->xb", vectors, gradient)

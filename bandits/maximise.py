@@ -7,7 +7,7 @@ relative change, which keeps probabilities positive and their logarithms accurat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from bandits.solution import Certificate, Solution, Status, worst_status
 __all__ = ["maximise_value"]
 
 _ROUNDING = 4 * np.finfo(np.float64).eps
+_BLOCK = 32768  # entries of the policy worked on at a time: what a processor's cache holds
 _LOST = 1e-17  # probability below which an action that wants none is given none
 
 
@@ -58,10 +59,30 @@ def maximise_value(
     """
     price = as_regulariser(regulariser)
     allowed = bandit.support & (bandit.reward > -np.inf)
-    problem = _Problem(bandit, price, allowed)
-    log_policy = problem.normalise(_start(bandit, allowed, start, rng))
-    free, steps, done = allowed.copy(), 0, np.zeros(bandit.n_contexts, dtype=bool)
-    value, last = problem.values(log_policy), np.full(bandit.n_contexts, np.inf)
+    begin = _start(bandit, allowed, start, rng)
+    rows = max(1, _BLOCK // bandit.n_actions)
+    ends = []
+    for first in range(0, bandit.n_contexts, rows):
+        block = slice(first, first + rows)
+        ends.append(_ascend(_Problem(bandit, price, allowed[block], block), begin[block], tol, max_steps))
+    log_policy, free, done = (np.concatenate([getattr(end, name) for end in ends]) for name in ("log_policy", "free", "done"))
+    return _Problem(bandit, price, allowed, slice(None)).solution(log_policy, free, max(end.steps for end in ends), done)
+
+
+class _Ascent(NamedTuple):
+    """Where one block of contexts ended."""
+
+    log_policy: Array
+    free: Array
+    done: Array
+    steps: int
+
+
+def _ascend(problem: _Problem, begin: Array, tol: float, max_steps: int) -> _Ascent:
+    log_policy = problem.normalise(begin)
+    allowed = problem.allowed
+    free, steps, done = allowed.copy(), 0, np.zeros(len(allowed), dtype=bool)
+    value, last = problem.values(log_policy), np.full(len(allowed), np.inf)
     while not done.all() and steps < max_steps:
         steps += 1
         relative, size, promised = problem.newton_step(log_policy, free)
@@ -72,7 +93,7 @@ def maximise_value(
         unchanged, free = (kept == free).all(axis=1), kept
         done |= settled & unchanged
         last = np.where(unchanged, size, np.inf)
-    return problem.solution(log_policy, free, steps, done)
+    return _Ascent(log_policy, free, done, steps)
 
 
 def _start(bandit: TabularBandit, allowed: Array, start: Any, rng: np.random.Generator | None) -> Array:
@@ -89,19 +110,20 @@ def _start(bandit: TabularBandit, allowed: Array, start: Any, rng: np.random.Gen
 
 
 class _Problem:
-    """The objective and its derivatives, one row per context."""
+    """The objective and its derivatives, one row per context of a block."""
 
-    def __init__(self, bandit: TabularBandit, price: Regulariser, allowed: Array) -> None:
+    def __init__(self, bandit: TabularBandit, price: Regulariser, allowed: Array, block: slice) -> None:
         self.bandit, self.price, self.allowed = bandit, price, allowed
-        self.reward = np.where(allowed, bandit.reward, 0.0)
-        self.log_ref = np.where(allowed, bandit.log_ref, 0.0)
+        self.reference = bandit.log_ref[block]
+        self.reward = np.where(allowed, bandit.reward[block], 0.0)
+        self.log_ref = np.where(allowed, self.reference, 0.0)
 
     def normalise(self, log_policy: Array) -> Array:
         top = log_policy.max(axis=1, keepdims=True)
         return log_policy - top - np.log(np.sum(np.exp(log_policy - top), axis=1, keepdims=True))
 
     def values(self, log_policy: Array) -> Array:
-        cost = self.price.divergence(log_policy, self.bandit.log_ref)
+        cost = self.price.divergence(log_policy, self.reference)
         return np.sum(np.exp(log_policy) * self.reward, axis=1) - self.bandit.beta * cost
 
     def marginal(self, log_policy: Array, free: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bandits.data import Comparisons, Rankings
 from bandits.door import Array, require_log_probs, require_same_shape
-from bandits.graph import ComparisonGraph, comparison_graph
+from bandits.graph import ComparisonGraph, comparison_graph, graph_of_wins
 from bandits.kinks import minimise_pieces
 from bandits.logits import LogitModel
 from bandits.margins import MarginModel
@@ -91,13 +91,13 @@ def minimise_loss(
             f"there are {bandit.n_actions} actions, expected at most {_DENSE_LIMIT} for a loss that is not a convex function of "
             "the margin: its Hessian is dense."
         )
-    kept = rows.take(np.flatnonzero(~gone[rows.context]))
+    kept = rows.take(np.flatnonzero(~gone[rows.context])) if gone.any() else rows
     if len(kept) == 0:
         return nothing_left(bandit, graph, gone)
     if margins_suffice and shape.kinked:
         return read_vertex(rows, graph, gone, minimise_pieces(loss, kept, graph.component, shape.length))
     starts = _starts(bandit, start, shape)
-    copies = kept.repeated(len(starts))
+    copies = kept.repeated(len(starts)) if len(starts) > 1 else kept
     if margins_suffice:
         model: MarginModel | LogitModel = MarginModel(loss, copies)
     else:
@@ -112,8 +112,12 @@ def _graph_of(rows: Rows) -> ComparisonGraph:
     a, x = rows.bandit.n_actions, rows.bandit.n_contexts
     if rows.ranked:
         return comparison_graph(Rankings(rows.context, rows.actions), a, n_contexts=x)
-    compared = Comparisons(rows.context, rows.actions[:, 0], rows.actions[:, 1], None, rows.target)
-    return comparison_graph(compared, a, n_contexts=x)
+    chosen, rejected = rows.context * a + rows.actions[:, 0], rows.context * a + rows.actions[:, 1]
+    if rows.target is None:
+        return graph_of_wins(chosen, rejected, x, a)
+    won, lost = rows.target > 0, rows.target < 1
+    winner, loser = np.concatenate([chosen[won], rejected[lost]]), np.concatenate([rejected[won], chosen[lost]])
+    return graph_of_wins(winner, loser, x, a)
 
 
 def _runaways(loss: Callable, rows: Rows, graph: ComparisonGraph, shape: LossShape) -> Array:

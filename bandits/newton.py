@@ -26,6 +26,9 @@ class Model(Protocol):
 
     def evaluate(self, logits: Array) -> Point: ...
 
+    def extent(self, logits: Array) -> Array:
+        """(X,) nats: the size of logits, or of a move of them."""
+
     def step(self, point: Point) -> tuple[Array, Array]:
         """(X, A) a descent step of the logits and (X,) minus its slope, the decrement."""
 
@@ -58,8 +61,8 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
     move, trail = np.zeros_like(logits), np.zeros_like(logits)
     while steps < max_steps:
         move, promised = model.step(point)
-        spread = np.ptp(logits, axis=1)
-        size = np.ptp(move, axis=1) / (1 + spread)
+        spread, length = model.extent(logits), model.extent(move)
+        size = length / (1 + spread)
         done |= ~lost & ((size <= tol) | ((size < 1e-6) & (size > last / 2)))
         lost |= ~done & (spread > far)
         active = ~(done | lost)
@@ -67,10 +70,10 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
             break
         steps += 1
         last, trail = size, np.where(active[:, None], move, trail)
-        full = np.minimum(1.0, reach / np.maximum(np.ptp(move, axis=1), 1e-300))
+        full = np.minimum(1.0, reach / np.maximum(length, 1e-300))
         logits, point, taken = _search(model, logits, point, move, promised, np.where(active, full, 0.0))
-        length = taken * np.ptp(move, axis=1)
-        reach = np.where(active & (taken == full) & (full < 1), 2 * reach, np.where(active & (taken < full), 2 * length, reach))
+        shrunk = np.where(active & (taken < full), 2 * taken * length, reach)
+        reach = np.where(active & (taken == full) & (full < 1), 2 * reach, shrunk)
         reach = np.maximum(reach, 1e-12)
     return Descent(logits, point, steps, done, trail)
 

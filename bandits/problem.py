@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bandits.door import (
     Array,
@@ -48,6 +49,12 @@ class TabularBandit:
     log_ref: Array
     beta: float
     tokens: Array | None = None
+
+    if TYPE_CHECKING:  # arguments are admitted as lists too
+
+        def __init__(
+            self, context_probs: ArrayLike, reward: ArrayLike, log_ref: ArrayLike, beta: float, tokens: ArrayLike | None = None
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         require_beta(self.beta)

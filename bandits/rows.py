@@ -111,30 +111,33 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
     if not isinstance(data, Comparisons):
         raise ValueError(f"data is {type(data).__name__}, expected Comparisons, Rankings, or None for the exact population.")
     context, chosen, rejected, weight, target = comparison_columns(data, a, x)
-    same = (chosen == rejected) & (weight > 0)
-    if same.any():
+    same = chosen == rejected
+    if same.any() and (same := same & (weight > 0)).any():
         row = int(np.flatnonzero(same)[0])
         raise ValueError(f"comparison {row} compares action {chosen[row]} with itself, which says nothing. Drop such rows.")
     if soft:
         return _of_table(bandit, Comparisons(context, chosen, rejected, weight, target).aggregate(), soft=True)
-    parts = [(context, chosen, rejected, weight * target)]
-    if (target < 1).any():
-        parts.append((context, rejected, chosen, weight * (1 - target)))
+    if data.target is None or (target == 1).all():
+        one_way = Comparisons(context, chosen, rejected, None if data.weight is None else weight)
+        return _of_table(bandit, one_way.aggregate(), soft=False)
+    parts = [(context, chosen, rejected, weight * target), (context, rejected, chosen, weight * (1 - target))]
     both = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return _of_table(bandit, both.aggregate(), soft=False)
 
 
 def _of_table(bandit: TabularBandit, table: Comparisons, *, soft: bool) -> Rows:
-    kept = table.weight > 0
-    actions = np.stack([table.chosen, table.rejected], axis=1)[kept]
-    return _normalised(bandit, table.context[kept], actions, table.weight[kept], table.target[kept] if soft else None)
+    if not (table.weight > 0).all():
+        kept = table.weight > 0
+        table = Comparisons(*(column[kept] for column in table))
+    actions = np.stack([table.chosen, table.rejected], axis=1)
+    return _normalised(bandit, table.context, actions, table.weight, table.target if soft else None)
 
 
 def _normalised(bandit: TabularBandit, context: Array, actions: Array, weight: Array, target: Array | None, ranked: bool = False) -> Rows:
     if len(context) == 0:
         raise ValueError("there is nothing to fit: no comparison has a positive weight.")
-    off = ~bandit.support[context[:, None], actions]
-    if off.any():
+    off = ~bandit.support
+    if off.any() and (off := off[context[:, None], actions]).any():
         row, column = (int(i) for i in np.argwhere(off)[0])
         raise ValueError(
             f"action {actions[row, column]} of context {context[row]} is compared, but the reference gives it no probability: "

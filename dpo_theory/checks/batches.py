@@ -43,7 +43,8 @@ def extreme() -> PairLogProbs:
         rows.append((chosen, rejected, -1e-3, -1e-3))
         rows.append((-1e4, -1e4, -1e4 - margin / 2, -1e4 + margin / 2) if abs(margin) < 1e4 else (-1e4, -1e4, -2e4, -1e4))
     rows += [(-1e-12, -1e-12, -1e-12, -1e-12), (-1e-12, -50.0, -1.0, -40.0), (-50.0, -1e-12, -40.0, -1.0)]
-    return PairLogProbs(*np.array(rows).T, np.full(len(rows), 7.0), np.full(len(rows), 11.0))
+    chosen, rejected, ref_chosen, ref_rejected = np.array(rows).T
+    return PairLogProbs(chosen, rejected, ref_chosen, ref_rejected, np.full(len(rows), 7.0), np.full(len(rows), 11.0))
 
 
 def take(pairs: PairLogProbs, rows: Any) -> PairLogProbs:

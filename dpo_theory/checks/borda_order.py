@@ -85,7 +85,7 @@ def _by_search(subject, matrices):
     """Other losses: the solver's optimum."""
     unsolved = 0
     for p in matrices:
-        bandit = TabularBandit([1.0], [[0.0, 0.0, 0.0]], np.log([[0.2, 0.3, 0.5]]), 1.0)
+        bandit = TabularBandit(np.ones(1), np.zeros((1, 3)), np.log([[0.2, 0.3, 0.5]]), 1.0)
         try:
             found = minimise_loss(bandit, subject.losses, preferences=p[None])
         except ValueError as error:

@@ -81,7 +81,7 @@ def _slope(subject, bandit, design):
 
 
 def _problems(beta, rng):
-    small = TabularBandit([1.0], [[1.0 * beta, 0.0, -1.0 * beta]], np.log([[0.5, 0.3, 0.2]]), beta)
+    small = TabularBandit(np.ones(1), np.array([[beta, 0.0, -beta]]), np.log([[0.5, 0.3, 0.2]]), beta)
     drawn = []
     for actions in (3, 4):
         logits = rng.normal(size=(2, actions))
@@ -89,7 +89,7 @@ def _problems(beta, rng):
         reward = rng.normal(size=(2, actions)) * beta * 1.5
         weight = rng.uniform(0.2, 2.0, size=(2, actions, actions))
         weight = (weight + weight.transpose(0, 2, 1)) * (1 - np.eye(actions))
-        drawn.append((TabularBandit([0.3, 0.7], reward, log_ref, beta), weight))
+        drawn.append((TabularBandit(np.array([0.3, 0.7]), reward, log_ref, beta), weight))
     return [(small, None), *drawn]
 
 

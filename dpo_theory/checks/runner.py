@@ -161,6 +161,7 @@ def run_check(
     failed = (expected == "holds" and finding.verdict == Verdict.REFUTED) or (expected == "refuted" and finding.verdict.holds)
     failed = failed or (stopped and check.kind == "contract")
     refuted = failed and finding.verdict == Verdict.REFUTED
+    present = "declared absent, and it holds" if failed and finding.verdict.holds else ""
     statement = check.statement.strip()
     return Evidence(
         id=check.name,
@@ -179,7 +180,7 @@ def run_check(
         seed=seed,
         counterexample=finding.counterexample,
         seconds=time.perf_counter() - began,
-        reason="; ".join(filter(None, (finding.reason, _remedy(check) if refuted and not failure else ""))),
+        reason="; ".join(filter(None, (finding.reason, present, _remedy(check) if refuted and not failure else ""))),
     )
 
 

@@ -153,7 +153,7 @@ def _measure(claim: Claim, kind: str, function: Any, seed: int, limit: int | Non
 
     worst, tolerance, instances, exact = -1.0, 0.0, 0, True
     once = not inspect.signature(function).parameters
-    rungs = (None,) if once else ladder(seed)
+    rungs: tuple[Any, ...] = (None,) if once else ladder(seed)
     for number, rung in enumerate(rungs):
         rng = np.random.default_rng([seed, number])
         seen = False

@@ -61,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("expected a FILE or --example NAME, one of the two.")
     from dpo_theory.fitting import fit
 
+    if args.plot is not None:
+        from dpo_theory.fitting.plot import require_picture
+
+        require_picture(args.plot)
     found = fit(
         args.file,
         example=args.example,
@@ -71,11 +75,11 @@ def run(args: argparse.Namespace) -> int:
         pool=args.pool,
         drop_undetermined=args.drop_undetermined,
         precision=args.precision,
-        wide=tuple(args.wide.split(",")) if args.wide else (),
+        wide=() if args.wide is None else tuple(args.wide.split(",")),
         weight=args.weight,
         **{role: getattr(args, role) for role in ROLES},
     )
+    emit(found, args)
     if args.plot is not None:
         found.plot(args.plot)
-    emit(found, args)
     return 0

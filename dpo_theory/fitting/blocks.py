@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dpo_theory.fitting.names import listed, shown
 from dpo_theory.fitting.result import Context, Fit
 
-__all__ = ["Grid", "Sentences", "blocks", "named", "title"]
+__all__ = ["Grid", "Sentences", "blocks", "title"]
 
-_LISTED, _CONTEXTS, _ROWS = 10, 50, 300
+_CONTEXTS, _ROWS = 50, 300
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def title(fit: Fit) -> str:
     total = sum(context.observations for context in fit.by_context)
     contexts = _count(len(fit.by_context), "context")
     items = _count(len(set(fit.items)), "item")
-    return f"{fit.source}: {contexts}, {items}, {_number(total)} {fit.kind}"
+    return f"{shown(fit.source)}: {contexts}, {items}, {_number(total)} {fit.kind[:-1] if total == 1 else fit.kind}"
 
 
 def blocks(fit: Fit) -> Iterator[Sentences | Grid]:
@@ -48,7 +49,7 @@ def blocks(fit: Fit) -> Iterator[Sentences | Grid]:
     if many:
         yield _overview(fit)
     for context in fit.by_context[:_CONTEXTS]:
-        yield Sentences(context.name if many else "", tuple(_standing(context, fit)))
+        yield Sentences(shown(context.name) if many else "", tuple(_standing(context, fit)))
     if len(fit.by_context) > _CONTEXTS:
         yield Sentences("", (f"{len(fit.by_context) - _CONTEXTS} more contexts are in the JSON output.",))
     shown = 0
@@ -61,12 +62,6 @@ def blocks(fit: Fit) -> Iterator[Sentences | Grid]:
         yield _strengths(context, fit)
     if solved:
         yield Sentences("", tuple(_agreement(fit, solved)))
-
-
-def named(names: Sequence[str], limit: int = _LISTED) -> str:
-    """The names, or the first of them and how many more there are."""
-    more = len(names) - limit
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:limit])} and {more} more"
 
 
 def _reading(fit: Fit) -> Iterator[str]:
@@ -84,14 +79,15 @@ def _reading(fit: Fit) -> Iterator[str]:
         yield f"Ties: {_number(fit.ties_seen)}, Davidson's model{fitted}{left}."
     if fit.dropped_items:
         many = len({context for context, _ in fit.dropped_items}) > 1
-        listed = [f"{item} in {context}" if many else item for context, item in fit.dropped_items]
-        yield f"Dropped, strength not determined: {_count(len(listed), 'item')}: {named(listed)}."
+        names = [f"{item} in {context}" if many else item for context, item in fit.dropped_items]
+        yield f"Dropped, strength not determined: {_count(len(names), 'item')}: {listed(names)}."
 
 
 def _standing(context: Context, fit: Fit) -> Iterator[str]:
     free = context.size - 1
     if context.rank == free:
-        yield f"Identifiable: all {free} reward differences; the {fit.kind} connect the {context.size} items."
+        differences = "the reward difference" if free == 1 else f"all {free} reward differences"
+        yield f"Identifiable: {differences}; the {fit.kind} connect the {context.size} items."
     else:
         sizes = _sizes(context.components)
         yield (
@@ -110,18 +106,18 @@ def _standing(context: Context, fit: Fit) -> Iterator[str]:
     yield f"Estimate: none, and no DPO optimum; {context.reason}."
     if context.ahead:
         yield f"Strongly connected components: {len(context.strong)} ({_sizes(context.strong)} items)."
-        yield f"Rises for ever ({len(context.ahead)}): {named(context.ahead)}."
-        yield f"Falls behind for ever ({len(context.behind)}): {named(context.behind)}."
+        yield f"Rises for ever ({len(context.ahead)}): {listed(context.ahead)}."
+        yield f"Falls behind for ever ({len(context.behind)}): {listed(context.behind)}."
         if context.crossings:
             yield f"Between the two sides: {_number(context.crossings)} {fit.kind}, all won by the side that rises."
-    if len(context.strong[0]) > 1:
+    if len(context.strong) > 1 and len(context.strong[0]) > 1:
         yield f"`--drop-undetermined` keeps the {len(context.strong[0])} items of the largest strongly connected component."
 
 
 def _overview(fit: Fit) -> Grid:
     rows = [
         (
-            context.name,
+            shown(context.name),
             "exists" if context.exists else "none",
             str(context.size),
             _number(context.observations),
@@ -147,8 +143,8 @@ def _strengths(context: Context, fit: Fit) -> Grid:
         error = "" if np.isnan(fit.standard_errors[at]) else f"{fit.standard_errors[at]:.4f}"
         probabilities = (np.exp(column[at]) for column in (fit.log_ref, fit.dpo_log_policy, fit.rlhf_log_policy))
         shown = (f"{worths[row]:.4f}", *(f"{value:.6g}" for value in probabilities))
-        rows.append((fit.items[at], f"{fit.strengths[at] + 0.0:.4f}", "base" if fit.items[at] == context.base else error, *shown))
-    heading = f"Strengths against {context.base}" + (f", {context.name}" if len(fit.by_context) > 1 else "")
+        rows.append((shown(fit.items[at]), f"{fit.strengths[at] + 0.0:.4f}", "base" if fit.items[at] == context.base else error, *shown))
+    heading = f"Strengths against {shown(context.base)}" + (f", {shown(context.name)}" if len(fit.by_context) > 1 else "")
     return Grid(heading, header, tuple(rows))
 
 

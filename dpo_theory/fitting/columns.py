@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dpo_theory.fitting.names import listed
+
 __all__ = ["Columns", "Layout", "find_layout"]
 
 _KINDS = {
@@ -69,7 +71,7 @@ def find_layout(header: tuple[str, ...], columns: Columns, source: str) -> Layou
     given = {role: name for role, name in vars(columns).items() if role != "wide" and name is not None}
     for name in (*given.values(), *columns.wide):
         if name not in header:
-            raise ValueError(f"{source} has no column {name!r}; its columns are {', '.join(header)}.")
+            raise ValueError(f"{source} has no column {name!r}; its columns are {listed(header)}.")
     kind = _kind(header, columns, given, source)
     needed = _KINDS.get(kind, ())
     roles = {role: given.get(role, role) for role in needed}
@@ -97,6 +99,16 @@ def _kind(header: tuple[str, ...], columns: Columns, given: dict[str, str], sour
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ValueError(f"{source} has the columns {', '.join(header)}; {_EXPECTED}")
+        raise ValueError(f"{source} has {_found(header)}; {_EXPECTED}")
     roles = " and as ".join(", ".join(_KINDS[kind]) for kind in found)
     raise ValueError(f"{source} can be read as {roles}. Name the columns of one of them, such as --{_KINDS[found[0]][0]} NAME.")
+
+
+def _found(header: tuple[str, ...]) -> str:
+    if not any(header):
+        return "no named columns"
+    mark = next((mark for mark in (";", "\t", "|") if len(header) == 1 and mark in header[0]), None)
+    if mark is None:
+        return f"the columns {listed(header)}"
+    remedy = "name the file .tsv" if mark == "\t" else "write commas instead"
+    return f"one column, {header[0]!r}, which looks like several between {mark!r} ({remedy})"

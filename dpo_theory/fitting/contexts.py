@@ -102,4 +102,8 @@ def _more(observations: float, errors: Array, precision: float | None) -> int | 
     """Standard errors shrink with the square root of the number of observations of the same design."""
     if precision is None or np.isnan(errors).any():
         return None
-    return max(0, math.ceil(observations * ((float(errors.max()) / precision) ** 2 - 1)))
+    with np.errstate(over="ignore"):
+        needed = observations * (np.square(errors.max() / precision) - 1)
+    if not np.isfinite(needed):
+        raise ValueError(f"precision is {precision}: no such number of observations can be counted. Ask for a larger standard error.")
+    return max(0, math.ceil(needed))

@@ -24,6 +24,7 @@ from dpo_theory.optimal import optimal_log_policy
 __all__ = ["Estimate", "estimate", "nothing"]
 
 _DENSE = 2_000_000
+_MOST_NATS = 1e4  # between the best and the worst item of a context: beyond, the searches run out of digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,7 @@ def _batch(nodes: Nodes, size: int, base: Array, log_ref: Array, beta: float, ou
     flat = TabularBandit(probs, np.zeros(shape), np.full(shape, -np.log(size)), beta=1.0)
     likelihood = _optimal("the reward", minimise_loss(flat, DPO(beta=1.0), data))
     reward = likelihood.log_policy - likelihood.log_policy.mean(axis=1, keepdims=True)
+    _require_within_reach(reward, beta)
     skewed = TabularBandit(probs, np.zeros(shape), log_ref[cells], beta=beta)
     preference = _optimal("the DPO optimum", minimise_loss(skewed, DPO(beta=beta), data))
     out.reward[cells] = reward
@@ -119,6 +121,7 @@ def _jointly(nodes: Nodes, base: Array, log_ref: Array, beta: float, out: Estima
         level = ties._replace(left=number[ties.left], right=number[ties.right])
         likelihood = davidson_strengths(data, level, len(kept))
         log_nu = float(likelihood.at[-1])
+        _require_within_reach(likelihood.at[None, :-1], beta)
         log_policy, preference = davidson_log_ratios(data, level, log_ref[kept], context, beta=beta)
     else:
         blocks = [
@@ -127,6 +130,7 @@ def _jointly(nodes: Nodes, base: Array, log_ref: Array, beta: float, out: Estima
             if (rows := number[block.order[:, 0]] >= 0).any()
         ]
         likelihood = ranking_strengths(blocks, len(kept))
+        _require_within_reach(likelihood.at[None, :], beta)
         log_policy, preference = minimise_ranking_loss(
             PlackettLuceDPO(beta=beta), blocks, log_ref[kept], context, concordance=np.sqrt(2) * beta
         )
@@ -148,6 +152,16 @@ def _regularised(out: Estimate, cells: Array, log_ref: Array, beta: float) -> No
     bandit = TabularBandit(np.full(len(cells), 1 / len(cells)), reward, log_ref[cells], beta)
     out.rlhf[cells] = optimal_log_policy(reward, log_ref[cells], beta)
     out.searched[cells] = _optimal("the RLHF optimum", maximise_value(bandit)).log_policy
+
+
+def _require_within_reach(reward: Array, beta: float) -> None:
+    with np.errstate(over="ignore"):
+        nats = np.ptp(reward, axis=1).max() / np.float64(beta)
+    if nats > _MOST_NATS:
+        raise ValueError(
+            f"beta is {beta}: the fitted rewards differ by up to {np.ptp(reward, axis=1).max():.3g}, which is {nats:.3g} nats at this "
+            f"beta, expected at most {_MOST_NATS:g}. Take a larger beta."
+        )
 
 
 def _optimal(name: str, solution: Solution) -> Solution:

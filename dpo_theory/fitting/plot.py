@@ -1,4 +1,4 @@
-"""A drawing of the strengths with their intervals."""
+"""Strengths with their intervals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from dpo_theory.fitting.names import shown
 from dpo_theory.fitting.result import Fit
 
-__all__ = ["save"]
+__all__ = ["require_picture", "save"]
 
 _MOST = 60
+
+
+def require_picture(path: Any) -> None:
+    """Refuse a file that no picture can be written to.
+
+    Raises:
+        ValueError: the suffix names no format, or the folder is not there.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    known = FigureCanvasAgg.get_supported_filetypes()
+    if Path(path).suffix.lower().lstrip(".") not in known:
+        raise ValueError(f"cannot tell a picture format from {str(path)!r}. Use a suffix among {', '.join(sorted(known))}.")
+    if not Path(path).resolve().parent.is_dir():
+        raise ValueError(f"cannot write {path}: there is no folder {Path(path).resolve().parent}. Create it first.")
 
 
 def save(fit: Fit, path: Any) -> None:
@@ -22,29 +38,31 @@ def save(fit: Fit, path: Any) -> None:
         path: a file whose suffix names the format: .png, .pdf, .svg.
 
     Raises:
-        ValueError: no context has an estimate, or the suffix names no format.
+        ValueError: no context has an estimate, or as `require_picture`.
     """
     context = next((context for context in fit.by_context if context.exists), None)
     if context is None:
         raise ValueError(f"{fit.source} has no estimate to draw. --drop-undetermined keeps the items that have one.")
+    require_picture(path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     strengths, errors = fit.strengths[context.rows], np.nan_to_num(fit.standard_errors[context.rows])
     order = np.argsort(-strengths)[:_MOST][::-1]
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(order)), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    known = canvas.get_supported_filetypes()
-    suffix = Path(path).suffix.lower().lstrip(".")
-    if suffix not in known:
-        raise ValueError(f"cannot tell a picture format from {path}. Use a suffix among {', '.join(sorted(known))}.")
+    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.axvline(0.0, color="0.7", linewidth=1)
     axes.errorbar(strengths[order], np.arange(len(order)), xerr=2 * errors[order], fmt="o", markersize=3, linewidth=1)
-    names = [fit.items[context.rows.start + row] for row in order]
+    names = [_plain(fit.items[context.rows.start + row]) for row in order]
     axes.set_yticks(np.arange(len(order)), [name if len(name) <= 40 else name[:39] + "…" for name in names], fontsize=8)
-    axes.set_xlabel(f"strength against {context.base}, two standard errors each way")
+    axes.set_xlabel(f"strength against {_plain(context.base)}, two standard errors each way")
     hidden = context.size - len(order)
     named = f"{fit.source}, {context.name}" if len(fit.by_context) > 1 else fit.source
-    axes.set_title(named + (f" (the best {len(order)} of {context.size})" if hidden else ""), fontsize=9)
+    axes.set_title(_plain(named) + (f" (the best {len(order)} of {context.size})" if hidden else ""), fontsize=9)
     figure.savefig(path)
+
+
+def _plain(name: str) -> str:
+    """The name on one line, its dollar signs no formula."""
+    return shown(name).replace("$", r"\$")

@@ -45,9 +45,13 @@ def reference_log_probs(reference: Any, data: Preferences, nodes: Nodes) -> tupl
             mass = np.ones(len(nodes.context))
         return _normalised(mass, nodes.context, x), NAMED[reference]
     if isinstance(reference, Mapping):
-        return _looked_up(dict(reference), "the reference", data, nodes), "given"
+        log_probs, left = _looked_up(dict(reference), "the reference", data, nodes)
+        return log_probs, f"given{left}"
     if isinstance(reference, (str, Path)):
-        return _looked_up(_from_file(reference), str(reference), data, nodes), f"from {Path(reference).name}"
+        if not Path(reference).exists():
+            raise ValueError(f"the reference {str(reference)!r} is neither a file nor one of {', '.join(NAMED)}.")
+        log_probs, left = _looked_up(_from_file(reference), str(reference), data, nodes)
+        return log_probs, f"from {Path(reference).name}{left}"
     raise ValueError(f"reference is {reference!r}, expected {', '.join(NAMED)}, a file, or a mapping from items to probabilities.")
 
 
@@ -56,7 +60,8 @@ def _normalised(mass: Array, context: Array, n_contexts: int) -> Array:
     return np.log(mass) - np.log(total[context])
 
 
-def _looked_up(table: dict[Any, Any], name: str, data: Preferences, nodes: Nodes) -> Array:
+def _looked_up(table: dict[Any, Any], name: str, data: Preferences, nodes: Nodes) -> tuple[Array, str]:
+    """(M,) log-probabilities, and in words what of the table was left out."""
     by_context = any(isinstance(value, Mapping) for value in table.values())
     mass = np.zeros(len(nodes.context))
     for node, (context, item) in enumerate(zip(nodes.context, nodes.item, strict=True)):
@@ -77,7 +82,10 @@ def _looked_up(table: dict[Any, Any], name: str, data: Preferences, nodes: Nodes
     wrong = [value for value in listed if abs(value - 1) > 1e-6]
     if wrong:
         raise ValueError(f"{name} sums to {wrong[0]:.6g}, expected 1. Divide by the sum if these are counts.")
-    return np.log(mass) - np.log(total[nodes.context])
+    left = (
+        "" if np.all(np.abs(total - 1) <= 1e-6) else f", without items that were not compared: the rest, {total.min():.6g}, was scaled to 1"
+    )
+    return np.log(mass) - np.log(total[nodes.context]), left
 
 
 def _from_file(path: Any) -> dict[Any, Any]:

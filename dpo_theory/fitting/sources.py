@@ -29,7 +29,8 @@ def open_table(source: Any) -> Table:
         return _in_memory(source)
     path = Path(source)
     if not path.is_file():
-        raise ValueError(f"{path} is {'a folder' if path.is_dir() else 'not there'}. Name a CSV or JSON lines file.")
+        what = "a folder" if path.is_dir() else "no regular file, and is read more than once" if path.exists() else "not there"
+        raise ValueError(f"{path} is {what}. Name a CSV or JSON lines file.")
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise ValueError(f"{path.name} has the suffix {suffix!r}, expected .csv, .tsv or .jsonl. Rename or convert the file.")
@@ -44,7 +45,8 @@ def _csv(path: Path, delimiter: str) -> Table:
             try:
                 yield from reader
             except csv.Error as error:
-                remedy = "Look for a quote that is not closed, or a file cut short."
+                long = " Longer texts can be read from JSON lines." if "limit" in str(error) else ""
+                remedy = f"Look for a quote that is not closed, or a file cut short.{long}"
                 raise ValueError(f"{path.name}, line {reader.line_num}: {error}. {remedy}") from None
             except UnicodeDecodeError:
                 raise _undecodable(path) from None
@@ -60,6 +62,8 @@ def _csv(path: Path, delimiter: str) -> Table:
     header = next((record for record in records() if record), None)
     if header is None:
         raise ValueError(f"{path.name} is empty. It needs a line of column names and the rows under it.")
+    if any("\0" in name for name in header):
+        raise ValueError(f"{path.name} holds zero bytes: it is no text file. Name a CSV or JSON lines file.")
 
     def line_of(row: int) -> int:
         filled = (line for line, record in lines() if record)
@@ -67,32 +71,36 @@ def _csv(path: Path, delimiter: str) -> Table:
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         places, width = [header.index(name) for name in wanted], len(header)
-        rows, blank, start = itertools.dropwhile(lambda record: not record, records()), 0, 0
+        rows, blank, start, joined = itertools.dropwhile(lambda record: not record, records()), 0, 0, []
         next(rows)
         while batch := list(itertools.islice(rows, CHUNK)):
             if set(map(len, batch)) != {width}:
                 blank += sum(not record for record in batch)
                 batch = [record for record in batch if record]
-                batch = [_whole(path, table, start + row, record, delimiter) for row, record in enumerate(batch)]
+                batch = [_whole(path, table, start + row, record, delimiter, joined) for row, record in enumerate(batch)]
             columns = [[record[place] for record in batch] for place in places]
             yield Chunk(dict(zip(wanted, columns, strict=True)), start, len(batch))
             start += len(batch)
         _remark_blank(table, blank)
+        if joined:
+            more = f" So have {len(joined) - 1} more." if len(joined) > 1 else ""
+            first = f"Line {line_of(joined[0][0])} has a delimiter inside its last column"
+            table.remarks.append(f"{first}, which was read as {joined[0][1]!r}.{more}")
 
     table = Table(path.name, "line", require_header(header, path.name), chunks, line_of)
     return table
 
 
-def _whole(path: Path, table: Table, row: int, record: list[str], delimiter: str) -> list[str]:
+def _whole(path: Path, table: Table, row: int, record: list[str], delimiter: str, joined: list[tuple[int, str]]) -> list[str]:
     """A record of the right length; a delimiter followed by a space, in the last column, belongs to the text there."""
     width = len(table.header)
     if len(record) == width:
         return record
-    line = table.line_of(row)
     if len(record) > width and all(part.startswith(" ") for part in record[width:]):
         last = delimiter.join(record[width - 1 :])
-        table.remarks.append(f"Line {line} has a delimiter inside its last column, which was read as {last!r}.")
+        joined.append((row, last))
         return [*record[: width - 1], last]
+    line = table.line_of(row)
     with path.open("rb") as file:
         cut = not any(True for _ in itertools.islice(file, line, None))
     remedy = "It is the last line: the file may be cut short." if cut else "Quote a field that holds the delimiter."
@@ -140,13 +148,26 @@ def _json_lines(path: Path) -> Table:
 
 def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     try:
-        record = json.loads(text)
+        record = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         remedy = "Write one whole object on each line." if text.endswith("\n") else "The file may be cut short."
         raise ValueError(f"{path.name}, line {line}: this is not JSON ({error.msg}, column {error.colno}). {remedy}") from None
+    except RecursionError:
+        raise ValueError(f"{path.name}, line {line}: the value is nested too deeply. Write one plain object on each line.") from None
+    except ValueError as error:
+        raise ValueError(f"{path.name}, line {line}: {error}.") from None
     if not isinstance(record, dict):
-        kind = type(record).__name__
-        raise ValueError(f"{path.name}, line {line}: a {kind}, expected an object. Write one whole object on each line.")
+        kind = {list: "a list", str: "a text", type(None): "null"}.get(type(record), "a number or truth value")
+        raise ValueError(f"{path.name}, line {line}: {kind}, expected an object. Write one whole object on each line.")
+    return record
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice in an object. Keep one of them")
     return record
 
 
@@ -201,6 +222,13 @@ def _text(value: Any) -> str:
 
 def _undecodable(path: Path) -> ValueError:
     with path.open("rb") as file:
+        head = file.read(4096)
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            remedy = f"Convert the file, for example with `iconv -f UTF-16 -t UTF-8 {path.name}`"
+            return ValueError(f"{path.name}, line 1: this is UTF-16, expected UTF-8. {remedy}.")
+        if b"\0" in head:
+            return ValueError(f"{path.name} holds zero bytes: it is no text file. Name a CSV or JSON lines file.")
+        file.seek(0)
         for line, data in enumerate(file, start=1):
             try:
                 data.decode("utf-8")

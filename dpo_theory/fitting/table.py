@@ -74,7 +74,7 @@ def numbers(table: Table, chunk: Chunk, column: str) -> Array:
         found = np.array([_number(text) for text in texts])
     if not np.isfinite(found).all():
         row = int(np.flatnonzero(~np.isfinite(found))[0])
-        raise refuse(table, chunk.start + row, f"{column} is {texts[row]!r}", "Write a finite number.")
+        raise refuse(table, chunk.start + row, f"{column} is {repr(texts[row]) if texts[row] else 'empty'}", "Write a finite number.")
     return found
 
 

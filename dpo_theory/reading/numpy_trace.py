@@ -66,7 +66,8 @@ def elementwise(function: Callable[..., Any], *arrays: Any) -> Any:
     """`function` on the entries of broadcast object arrays."""
     cells = np.broadcast(*(np.asarray(a, dtype=object) for a in arrays))
     out = np.empty(cells.shape, dtype=object)
-    out.flat = [function(*(sp.sympify(v) for v in entries)) for entries in cells]
+    for place, entries in zip(np.ndindex(cells.shape), cells, strict=True):
+        out[place] = function(*(sp.sympify(v) for v in entries))
     return out
 
 

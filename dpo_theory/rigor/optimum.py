@@ -102,8 +102,10 @@ def certify_optimum(
         raise ValueError(f"the solution has no finite optimum to enclose (status: {status}, shape {start.shape}).")
     began = time.perf_counter()
     numbers = choose_arithmetic(arithmetic)
-    ranked = isinstance(data, Rankings)
-    derivatives = ranked_derivatives(loss, np.asarray(data.order).shape[-1]) if ranked else pair_derivatives(loss)
+    if isinstance(data, Rankings):
+        derivatives = ranked_derivatives(loss, np.asarray(data.order).shape[-1])
+    else:
+        derivatives = pair_derivatives(loss)
     lower, upper = np.full(start.shape, -np.inf), np.full(start.shape, -np.inf)
     printed: list[tuple[str, ...]] = []
     with numbers.digits(digits + GUARD):
@@ -148,7 +150,7 @@ def _terms(bandit, x, support, data, design, preferences, numbers) -> list[tuple
 
 
 def _population(bandit, x, support, design, preferences, numbers) -> list[tuple[tuple[int, ...], Any]]:
-    terms = []
+    terms: list[tuple[tuple[int, ...], Any]] = []
     for p, i in enumerate(support):
         for q in range(p + 1, len(support)):
             j = support[q]

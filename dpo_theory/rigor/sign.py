@@ -211,7 +211,7 @@ def _function(e: Any, m: Any, numbers: Balls | Intervals) -> Any:
 
 def _on_box(value: Any, gradient: Any, bound: int, numbers: Balls | Intervals) -> tuple[str, Fraction | None, Fraction | None, str]:
     """Bisection, widest box first; plain evaluation, then the mean-value form."""
-    heap = [(-2 * bound, Fraction(-bound), Fraction(bound))]
+    heap: list[tuple[Fraction | int, Fraction, Fraction]] = [(-2 * bound, Fraction(-bound), Fraction(bound))]
     found: dict[str, Fraction] = {}
     used = 0
     while heap:

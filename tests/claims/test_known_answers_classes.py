@@ -97,9 +97,7 @@ def test_variance_by_formula_by_table_and_by_fractions():
 def test_variances_at_the_reference_of_t1(exact):
     raw, mean = spread(REF, REWARD), spread(REF, [r - Fraction(3, 10) for r in REWARD])
     norms = [1 - 2 * p + sum(q * q for q in REF) for p in REF]
-    best = sum(p * r * n for p, r, n in zip(REF, REWARD, norms, strict=True)) / sum(
-        p * n for p, n in zip(REF, norms, strict=True)
-    )
+    best = sum(p * r * n for p, r, n in zip(REF, REWARD, norms, strict=True)) / sum(p * n for p, n in zip(REF, norms, strict=True))
     optimum = spread(REF, [r - best for r in REWARD])
     normal = spread([mpmath.mpf(p.numerator) / p.denominator for p in REF], exact["projection"])
     assert (raw, mean, best) == (Fraction(939, 5000), Fraction(1236, 5000), Fraction(-3, 310))

@@ -81,10 +81,7 @@ def test_the_law_of_the_winner_on_the_worked_instance():
     ref, reward = [mp.mpf(5) / 10, mp.mpf(3) / 10, mp.mpf(2) / 10], (1, 0, -1)
 
     def law(distinct):
-        raw = [
-            mp.fsum(2 * ref[i] * ref[j] * s(reward[i] - reward[j]) for j in range(3) if not (distinct and i == j))
-            for i in range(3)
-        ]
+        raw = [mp.fsum(2 * ref[i] * ref[j] * s(reward[i] - reward[j]) for j in range(3) if not (distinct and i == j)) for i in range(3)]
         return [float(w / mp.fsum(raw)) for w in raw]
 
     assert [round(w, 4) for w in law(distinct=True)] == [0.6379, 0.2716, 0.0905]

@@ -54,7 +54,13 @@ SHELF = (
     Fault("KL taken under the reference", optimal.kl_divergence, "expect(log_policy, ", "expect(log_ref, ", ("D03b",)),
     Fault("KL rewarded instead of charged", optimal.objective, "reward) - beta *", "reward) + beta *", ("D04",)),
     Fault("KL free of charge", optimal.objective, "beta * kl_divergence", "kl_divergence", ("D04",)),
-    Fault("chosen and rejected swapped", preferences.bradley_terry, "chosen_reward - rejected_reward)", "rejected_reward - chosen_reward)", ("D01",)),
+    Fault(
+        "chosen and rejected swapped",
+        preferences.bradley_terry,
+        "chosen_reward - rejected_reward)",
+        "rejected_reward - chosen_reward)",
+        ("D01",),
+    ),
     Fault("loss instead of log-likelihood", preferences.bradley_terry, "return log_sigmoid(", "return -log_sigmoid(", ("D01",)),
     Fault(
         "one factor of Plackett-Luce missing",
@@ -85,7 +91,13 @@ SHELF = (
     Fault("ranking loss without the reference", PlackettLuceDPO.__call__, "ranked.log_ratio", "ranked.policy", ("D25",)),
     Fault("top-k truncation ignored", PlackettLuceDPO.__call__, "if self.top is None", "if True", ("D25b",)),
     Fault("margin added", PairLogProbs.margin.fget, '"rejected", self.rejected', '"rejected", -self.rejected', ("D07",)),
-    Fault("rewards compared over all contexts", rewards.same_class, "np.max(difference, axis=-1,", "np.max(difference, axis=None,", ("D14",)),
+    Fault(
+        "rewards compared over all contexts",
+        rewards.same_class,
+        "np.max(difference, axis=-1,",
+        "np.max(difference, axis=None,",
+        ("D14",),
+    ),
     Fault(
         "support ignored",
         optimal.optimal_log_policy,
@@ -94,5 +106,11 @@ SHELF = (
         ("D04", "D04b"),
     ),
     Fault("softplus that overflows", _xp.NumPy.softplus, "np.logaddexp(0.0, x)", "np.log1p(np.exp(x))", ("D27",)),
-    Fault("softplus that turns linear at 20", _xp.Torch.softplus, "-torch.nn.functional.logsigmoid(-x)", "torch.nn.functional.softplus(x)", ("D27",)),
+    Fault(
+        "softplus that turns linear at 20",
+        _xp.Torch.softplus,
+        "-torch.nn.functional.logsigmoid(-x)",
+        "torch.nn.functional.softplus(x)",
+        ("D27",),
+    ),
 )  # fmt: skip

@@ -83,7 +83,6 @@ def test_there_are_many_mutants():
 def test_a_mutant_is_taken_back():
     mutant = next(iter(mutation.mutants(import_module("dpo_theory.optimal"))))
     before = mutant.function.__code__
-    with pytest.raises(RuntimeError), mutant.applied():
-        assert mutant.function.__code__ is not before
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError), mutant.applied():
+        1 / (mutant.function.__code__ is before)
     assert mutant.function.__code__ is before

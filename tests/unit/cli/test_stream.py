@@ -42,9 +42,7 @@ def test_a_pipe_gets_no_colour_and_no_narrow_lines(theory, monkeypatch, capsys):
     assert told == theory.report.to_text()
 
 
-@pytest.mark.parametrize(
-    ("encoding", "written"), [("ascii", "beta >= 0, Delta, e, ?, ->"), ("latin-1", "beta >= 0, Delta, é, ?, ->")]
-)
+@pytest.mark.parametrize(("encoding", "written"), [("ascii", "beta >= 0, Delta, e, ?, ->"), ("latin-1", "beta >= 0, Delta, é, ?, ->")])
 def test_a_symbol_that_the_encoding_lacks_is_spelled(monkeypatch, encoding, written):
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)

@@ -115,9 +115,7 @@ def test_what_a_trace_would_get_wrong_is_opaque(loss, reason):
 
 def test_optional_fields_are_supplied_by_name():
     def simpo(pairs: PairLogProbs):
-        return -F.logsigmoid(
-            2.0 * (pairs.policy_chosen / pairs.chosen_tokens - pairs.policy_rejected / pairs.rejected_tokens) - 0.5
-        )
+        return -F.logsigmoid(2.0 * (pairs.policy_chosen / pairs.chosen_tokens - pairs.policy_rejected / pairs.rejected_tokens) - 0.5)
 
     fields = ("policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected", "chosen_tokens", "rejected_tokens")
     reading = read(simpo, fields)
