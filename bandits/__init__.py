@@ -34,6 +34,7 @@ _HOMES = {
     "davidson_log_ratios": "ties",
     "davidson_strengths": "ties",
     "derivatives": "derivatives",
+    "design_information": "inference",
     "difference_errors": "inference",
     "fine_tuning": "policies",
     "graph": "graph",

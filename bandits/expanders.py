@@ -43,7 +43,7 @@ class Expander:
             connected = self._reaches_all(touched)
         else:
             connected = False
-            self.order = None if (np.diff(chosen) >= 0).all() else np.argsort(chosen, kind="stable")
+            self.order = None if (chosen[1:] >= chosen[:-1]).all() else np.argsort(chosen, kind="stable")
             self.indices = (rejected if self.order is None else rejected[self.order]).astype(np.int32)
             self.indptr = np.concatenate([[0], np.cumsum(np.bincount(chosen, minlength=n))]).astype(np.int32)
         if connected:
@@ -56,17 +56,18 @@ class Expander:
             self.count, label = connected_components(graph, directed=True, connection="weak")
             self.label = label.astype(np.int64)
 
-    def solve(self, pull: Array, stiff: Array, effort: Array) -> tuple[Array, Array]:
+    def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
         degree = self._load(stiff)
         root = np.sqrt(np.where(degree > 0, degree, np.inf))
         gradient = self._at_nodes(pull, -1)
         right = self._off_null(gradient / root, root)
-        roughness = np.linalg.norm(right) / max(2 * float(effort.sum()) / float(np.linalg.norm(root[degree > 0])), 1e-300)
-        found = self._conjugate_gradients(right, root, min(0.03, max(roughness, 1e-9)))
+        effort = 2 * float(np.abs(pull).sum()) / float(np.linalg.norm(root[degree > 0]))
+        roughness = max(float(np.linalg.norm(right)) / max(effort, 1e-300), 1e-15)
+        found = self._conjugate_gradients(right, root, min(0.03, max(roughness, 1e-15 / roughness)))
         change = found / root
         return -change.reshape(self.shape), (gradient * change).reshape(self.shape).sum(axis=1)
 
-    def bound(self, pull: Array, stiff: Array, effort: Array) -> Array:
+    def bound(self, pull: Array, stiff: Array) -> Array:
         r"""Gradient over strong convexity: |D^(1/2) (h - h*)| <= 2 |D^(-1/2) g| / gap, context by context.
 
         Source: the gap by Lanczos from a random start: Kuczynski and Wozniakowski 1992, SIAM J. Matrix Anal. 13(4), Theorem 4.2.
@@ -76,7 +77,7 @@ class Expander:
         gap = self._gap(root)
         if not gap > 0.01:
             return np.full(self.shape[0], np.inf)
-        gradient = 2 * np.abs(self._at_nodes(pull, -1)) + 8 * _EPS * self._at_nodes(effort, 1)
+        gradient = 2 * np.abs(self._at_nodes(pull, -1)) + 8 * _EPS * self._at_nodes(np.abs(pull), 1)
         length = np.sqrt(np.sum((gradient / root).reshape(self.shape) ** 2, axis=1))
         return 2 * length / (gap * root.reshape(self.shape).min(axis=1))
 
@@ -99,7 +100,7 @@ class Expander:
         data = stiff if self.order is None else stiff[self.order]
         self.weights = csr_array((data, self.indices, self.indptr), shape=(self.n, self.n))
         self.turned = self.weights.T
-        return self._at_nodes(stiff, 1)
+        return self._times(np.ones(self.n))
 
     def _times(self, vector: Array) -> Array:
         if self.matrix is not None:

@@ -31,15 +31,15 @@ class Factors:
         graph = coo_array((np.ones(len(chosen)), (chosen, rejected)), shape=(self.n, self.n))
         self.label = connected_components(graph, directed=False)[1]
 
-    def solve(self, pull: Array, stiff: Array, effort: Array) -> tuple[Array, Array]:
+    def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
         gradient = self._at_nodes(pull, -1)
         change = self._inverse(stiff)(gradient)
         return -change.reshape(self.shape), (gradient * change).reshape(self.shape).sum(axis=1)
 
-    def bound(self, pull: Array, stiff: Array, effort: Array) -> Array:
+    def bound(self, pull: Array, stiff: Array) -> Array:
         inverse = self._inverse(stiff)
         move = inverse(self._at_nodes(pull, -1)).reshape(self.shape)
-        rounding = np.abs(inverse(8 * _EPS * self._at_nodes(effort, 1))).reshape(self.shape)
+        rounding = np.abs(inverse(8 * _EPS * self._at_nodes(np.abs(pull), 1))).reshape(self.shape)
         return 2 * np.ptp(move, axis=1) + 2 * rounding.max(axis=1)
 
     def _at_nodes(self, parts: Array, sign: int) -> Array:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from bandits.data import Comparisons, Rankings
 from bandits.door import Array, as_numpy
-from bandits.linear import Coordinates, LinearLoss, LinearValue, centred, coordinates, linear_log_policy, read_features
+from bandits.linear import Coordinates, LinearLoss, LinearSolution, LinearValue, centred, coordinates, linear_log_policy, read_features
 from bandits.maximise import maximise_value
 from bandits.probe import LossShape, falls_for_ever, inspect_loss, reads_target
 from bandits.problem import TabularBandit
 from bandits.rows import Rows, read_rows
 from bandits.separation import separating_direction
-from bandits.solution import Certificate, Solution, Status
+from bandits.solution import Certificate, Status
 from bandits.stationary import Settled, settle
 
 __all__ = ["LinearSolution", "maximise_value_linear", "minimise_loss_linear"]
@@ -24,23 +24,6 @@ __all__ = ["LinearSolution", "maximise_value_linear", "minimise_loss_linear"]
 _EPS = np.finfo(np.float64).eps
 _STARTS = 12
 _APART = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class LinearSolution(Solution):
-    """The end of a search over theta; what `Solution` holds, and in addition
-
-    Args:
-        theta: (D,), the shortest of those that are equally good; NaN when there is no minimiser.
-        null_space: (R, D) orthonormal rows along which the objective is constant; empty when theta is unique.
-        direction: (D,) along which the loss falls for ever; None where there is a minimiser.
-        stationary: the other local optima reached, pairs of theta and the objective, best first.
-    """
-
-    theta: Array = field(default_factory=lambda: np.zeros(0))
-    null_space: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    direction: Array | None = None
-    stationary: tuple[tuple[Array, float], ...] = ()
 
 
 def minimise_loss_linear(
@@ -100,6 +83,7 @@ def minimise_loss_linear(
     soft = not isinstance(data, Rankings) and reads_target(loss, bandit.tokens is not None)
     rows = read_rows(bandit, data, design, preferences, soft=soft)
     shape = inspect_loss(loss, rows)
+    shape = shape if shape.length > 0 else replace(shape, length=1.0)  # a slope of 0 at the reference sets no length
     if shape.kinked:
         raise ValueError("the loss has straight pieces, expected a smooth one. Smooth it, or use minimise_loss on the tabular class.")
     differences = _compared(rows, found) if shape.shift_invariant else _all_differences(rows, found)
@@ -162,8 +146,8 @@ def maximise_value_linear(
     heard = level[(bandit.context_probs > 0)[:, None] & bandit.support]
     frame = coordinates(heard)
     model = LinearValue(bandit, level @ frame.basis)
-    wish = centred(bandit, np.where(bandit.support, bandit.reward, 0.0)[:, :, None])[:, :, 0] / bandit.beta
-    wanted = np.linalg.lstsq(model.features.reshape(-1, frame.basis.shape[1]), wish.reshape(-1), rcond=None)[0]
+    wish = np.where(bandit.support, bandit.reward, 0.0)[(bandit.context_probs > 0)[:, None] & bandit.support] / bandit.beta
+    wanted = (heard @ frame.basis).T @ wish
     length = max(float(np.linalg.norm(wanted)), np.sqrt(len(heard)))
     points = [*_spread(frame.basis.shape[1], max(starts - 1, 1), length), wanted][:starts]
     ends = [settle(model, start, radius=length, tol=tol, max_steps=max_steps) for start in points]
@@ -173,8 +157,8 @@ def maximise_value_linear(
     free = maximise_value(bandit)
     gap = max(free.value + free.certificate.gap_bound - bandit.value(log_policy), 0.0)
     seen = bandit.support & (bandit.context_probs > 0)[:, None]
-    apart = float(np.abs(log_policy - free.log_policy)[seen].max()) + free.certificate.distance_bound
-    status = Status.NOT_CONVERGED if not best.done else Status.SEVERAL_MINIMA if others else Status.OPTIMAL
+    apart = float(np.abs(log_policy[seen] - free.log_policy[seen]).max()) + free.certificate.distance_bound
+    status = Status.NOT_CONVERGED if not best.minimum else Status.SEVERAL_MINIMA if others else Status.OPTIMAL
     reason = (
         f"stationary, reached from {sum(end.done for end in ends)} of {len(ends)} starts; the bounds are to the optimum over all policies"
     )
@@ -212,8 +196,9 @@ def _runaway(loss: Callable, rows: Rows, features: Array, differences: Array, sh
     direction = separating_direction(winners, level)
     if direction is None:
         return None
-    rising = np.abs(differences @ direction).reshape(len(rows), -1).max(axis=1) > 1e-9 * np.abs(differences).max()
-    return direction if falls_for_ever(loss, rows.take(np.flatnonzero(rising)), features @ direction, shape.length) else None
+    gain = np.abs(differences @ direction).reshape(len(rows), -1).max(axis=1)
+    direction, rising = direction / gain.max(), np.flatnonzero(gain > 1e-9 * gain.max())
+    return direction if falls_for_ever(loss, rows.take(rising), features @ direction, shape.length) else None
 
 
 def _no_minimiser(bandit: TabularBandit, features: Array, direction: Array, frame: Coordinates) -> LinearSolution:
@@ -245,7 +230,7 @@ def _spread(size: int, count: int, length: float) -> list[Array]:
 
 def _ranked(ends: list[Settled], frame: Coordinates, objective: Callable) -> tuple[Settled, tuple[tuple[Array, float], ...]]:
     """The best end, and the other minima that were reached, one of each."""
-    resting = [end for end in ends if end.done and end.curvature.min(initial=0.0) >= -1e-9 * np.abs(end.curvature).max(initial=1e-300)]
+    resting = [end for end in ends if end.minimum]
     if not resting:
         return min(ends, key=lambda end: end.found.value), ()
     order = sorted(resting, key=lambda end: end.found.value)
@@ -270,8 +255,8 @@ def _read(
     gap, radius = _certified(model, best) if convex and best.done else (np.nan, np.nan)
     reach = 2 * np.linalg.norm(level @ frame.basis, axis=2).max() if frame.basis.size else 0.0
     empty = best.done and bool((best.curvature <= 0).any())
-    if not best.done:
-        status, reason = Status.NOT_CONVERGED, "the steps did not come to rest"
+    if not best.minimum:
+        status, reason = Status.NOT_CONVERGED, "the steps did not come to rest in a minimum"
     elif others and not convex:
         status, reason = Status.SEVERAL_MINIMA, "the loss is not convex in theta: several starts reached several minima"
     elif loose or empty:
@@ -280,15 +265,14 @@ def _read(
     else:
         status, reason = Status.OPTIMAL, "the gradient over the strong convexity in a ball around theta"
         reason = reason if convex else "the loss is not convex in theta; every start that came to rest did so here"
+    minima = _policies(bandit, features, others)
     return LinearSolution(
         log_policy=linear_log_policy(bandit.log_ref, features, theta),
         value=best.found.value,
         gradient_norm=float(np.abs(plain(theta).gradient).max()),
         steps=sum(end.steps for end in ends),
         status=status,
-        certificate=Certificate(
-            float(gap), float(reach * radius), reason, (status,) * bandit.n_contexts, minima=_policies(bandit, features, others)
-        ),
+        certificate=Certificate(float(gap), float(reach * radius), reason, (status,) * bandit.n_contexts, minima=minima),
         theta=theta,
         null_space=frame.null,
         stationary=() if convex else others,

@@ -53,14 +53,14 @@ class Forest:
         self.child = np.where(below, left, right)
         self.sign = np.where(below, 1.0, -1.0)
 
-    def solve(self, pull: Array, stiff: Array, effort: Array) -> tuple[Array, Array]:
+    def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
         slope, weight = self._on_edges(self.sign * pull), self._on_edges(stiff)
         change = np.where(weight > 0, slope / np.where(weight > 0, weight, 1.0), 0.0)
         return -self._to_root(change).reshape(self.shape), (slope * change).reshape(self.shape).sum(axis=1)
 
-    def bound(self, pull: Array, stiff: Array, effort: Array) -> Array:
+    def bound(self, pull: Array, stiff: Array) -> Array:
         slope, weight = np.abs(self._on_edges(self.sign * pull)), self._on_edges(stiff)
-        off = (2 * slope + 8 * _EPS * self._on_edges(effort)) / np.where(weight > 0, weight, np.inf)
+        off = (2 * slope + 8 * _EPS * self._on_edges(np.abs(pull))) / np.where(weight > 0, weight, np.inf)
         return 2 * self._to_root(off).reshape(self.shape).max(axis=1)
 
     def _on_edges(self, parts: Array) -> Array:

@@ -11,7 +11,15 @@ from bandits.maximise import maximise_value
 from bandits.problem import TabularBandit
 from bandits.sample import design_matrix
 
-__all__ = ["asymptotic_regret", "difference_errors", "pair_information", "ranking_information", "reward_covariance", "tie_information"]
+__all__ = [
+    "asymptotic_regret",
+    "design_information",
+    "difference_errors",
+    "pair_information",
+    "ranking_information",
+    "reward_covariance",
+    "tie_information",
+]
 
 _MOST_RANKED = 14
 
@@ -38,6 +46,26 @@ def pair_information(reward: Any, counts: Any) -> Array:
     level = _finite_reward(reward)
     shrunk = np.exp(-np.abs(level[..., :, None] - level[..., None, :]))
     return _laplacian(_counts(counts, level) * shrunk / (1 + shrunk) ** 2)
+
+
+def design_information(bandit: TabularBandit, design: Any = None) -> Array:
+    r"""Expected Fisher information of one comparison in each context, drawn from a design and labelled by the bandit's reward.
+
+    Args:
+        bandit: the problem; rewards finite on the support. Actions off the support have no information.
+        design: (X, A, A) symmetric weights of compared pairs, zero diagonal; default uniform over supported pairs.
+
+    Returns:
+        (X, A, A); n comparisons carry n context_probs[x] times as much about context x.
+
+    Raises:
+        ValueError: the design is not what it should be, or a supported action has reward -inf.
+
+    >>> bandit = TabularBandit([1.0], [[0.0, 0.0]], np.log([[0.5, 0.5]]), beta=1.0)
+    >>> design_information(bandit).tolist()
+    [[[0.25, -0.25], [-0.25, 0.25]]]
+    """
+    return pair_information(np.where(bandit.support, bandit.reward, 0.0), 2 * design_matrix(bandit, design))
 
 
 def ranking_information(reward: Any, *, top: int | None = None) -> Array:
@@ -139,7 +167,7 @@ def reward_covariance(information: Any, *, nuisance: int = 0) -> Array:
     >>> reward_covariance([[2.0, -2.0], [-2.0, 2.0]]).tolist()
     [[0.125, -0.125], [-0.125, 0.125]]
     """
-    return _each(information, nuisance, lambda matrix, label: _pseudo_inverse(matrix, label))
+    return _each(information, nuisance, _pseudo_inverse)
 
 
 def difference_errors(information: Any, *, nuisance: int = 0) -> Array:
@@ -161,7 +189,7 @@ def difference_errors(information: Any, *, nuisance: int = 0) -> Array:
 
     def errors(matrix: Array, label: Array) -> Array:
         a = len(label)
-        spread = _pseudo_inverse(matrix, label)[:a, :a]
+        spread = _grounded_inverse(matrix, label)[:a, :a]
         variance = np.diag(spread)[:, None] + np.diag(spread)[None, :] - 2 * spread
         return np.where(label[:, None] == label[None, :], np.sqrt(np.maximum(variance, 0.0)), np.nan)
 
@@ -188,13 +216,12 @@ def asymptotic_regret(bandit: TabularBandit, *, design: Any = None) -> float:
     >>> asymptotic_regret(bandit)
     0.5
     """
-    weights = design_matrix(bandit, design)
+    errors = difference_errors(design_information(bandit, design))
     total = 0.0
     best = np.exp(maximise_value(bandit).log_policy)
     for x in np.flatnonzero(bandit.context_probs > 0):
         held = np.flatnonzero(bandit.support[x])
-        information = pair_information(bandit.reward[x, held], 2 * weights[x][np.ix_(held, held)])
-        error = difference_errors(information)
+        error = errors[x][np.ix_(held, held)]
         if np.isnan(error).any():
             return np.inf
         policy = best[x, held]
@@ -215,7 +242,7 @@ def _counts(counts: Any, reward: Array) -> Array:
         raise ValueError(f"counts has shape {found.shape}, expected {(*reward.shape, reward.shape[-1])}: one entry per pair.")
     if not (np.isfinite(found) & (found >= 0)).all() or not np.allclose(found, np.swapaxes(found, -1, -2), rtol=1e-9, atol=0):
         raise ValueError(
-            "counts has a negative or infinite entry or is not symmetric, expected how often i and j are compared, in both places."
+            "counts is negative, infinite or not symmetric somewhere, expected how often i and j are compared, in both places."
         )
     each = np.arange(reward.shape[-1])
     found[..., each, each] = 0.0
@@ -249,7 +276,8 @@ def _labels(matrix: Array, n_actions: int) -> Array:
     return np.asarray(connected_components(csr_array(matrix[:n_actions, :n_actions] != 0), directed=False)[1])
 
 
-def _pseudo_inverse(matrix: Array, label: Array) -> Array:
+def _grounded_inverse(matrix: Array, label: Array) -> Array:
+    """(P, P) covariance when the first action of each component is held at 0."""
     a, p = len(label), len(matrix)
     silent = np.flatnonzero(np.diag(matrix)[a:] <= 0)
     if len(silent):
@@ -260,8 +288,13 @@ def _pseudo_inverse(matrix: Array, label: Array) -> Array:
     scale = 1 / np.sqrt(np.diag(grounded))
     inverse = np.zeros((p, p))
     inverse[np.ix_(kept, kept)] = np.linalg.inv(grounded * scale[:, None] * scale) * scale[:, None] * scale
+    return inverse
+
+
+def _pseudo_inverse(matrix: Array, label: Array) -> Array:
+    a = len(label)
     same = (label[:, None] == label[None, :]) / np.bincount(label)[label][:, None]
-    keep = np.eye(p)
+    keep = np.eye(len(matrix))
     keep[:a, :a] -= same
-    found = keep @ inverse @ keep.T
+    found = keep @ _grounded_inverse(matrix, label) @ keep.T
     return np.asarray((found + found.T) / 2)

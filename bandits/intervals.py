@@ -67,7 +67,7 @@ def likelihood_interval(
 
     >>> found = likelihood_interval(Comparisons([0, 0], [0, 1], [1, 0], [9.0, 3.0]), 2, 0, 1)
     >>> [round(x, 6) for x in found[:3]]
-    [1.098612, -0.134549, 2.538888]
+    [1.098612, -0.110854, 2.604151]
     """
     for name, index in (("first", first), ("second", second)):
         if int(index) != index or not 0 <= index < n_actions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +12,29 @@ from bandits.derivatives import derivatives, margin_derivatives
 from bandits.door import Array, as_numpy
 from bandits.problem import TabularBandit
 from bandits.rows import Rows
+from bandits.solution import Solution
 from bandits.strengths import Curve
 
-__all__ = ["Coordinates", "LinearLoss", "LinearValue", "centred", "coordinates", "linear_log_policy", "read_features"]
+__all__ = ["Coordinates", "LinearLoss", "LinearSolution", "LinearValue", "centred", "coordinates", "linear_log_policy", "read_features"]
 
 _EPS = np.finfo(np.float64).eps
+
+
+@dataclass(frozen=True, eq=False)
+class LinearSolution(Solution):
+    """The end of a search over theta; what `Solution` holds, and in addition
+
+    Args:
+        theta: (D,), the shortest of those that are equally good; NaN when there is no minimiser.
+        null_space: (R, D) orthonormal rows along which the objective is constant; empty when theta is unique.
+        direction: (D,) along which the loss falls for ever, the widest margin growing by 1 nat; None where there is a minimiser.
+        stationary: the other local optima reached, pairs of theta and the objective, best first.
+    """
+
+    theta: Array = field(default_factory=lambda: np.zeros(0))
+    null_space: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    direction: Array | None = None
+    stationary: tuple[tuple[Array, float], ...] = ()
 
 
 def read_features(bandit: TabularBandit, features: Any) -> Array:

@@ -117,7 +117,7 @@ class LogitModel:
         hessian = keep @ hessian @ keep
         scale = np.abs(hessian).max(axis=(1, 2)) * self.shape[1] * 2 + 1e-290
         values, vectors = np.linalg.eigh(hessian + scale[:, None, None] * self.gauge)
-        gauge_part = np.einsum("xab,xac,xcb->xb", vectors, self.gauge, vectors)
+        gauge_part = np.sum(vectors * (self.gauge @ vectors), axis=1)
         values = np.where(gauge_part > 0.5, 0.0, values)
         return self.gradient(point), values, vectors, gauge_part <= 0.5
 

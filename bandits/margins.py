@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
 
 from bandits.data import PairLogProbs
-from bandits.derivatives import quick_margin_derivatives
+from bandits.derivatives import margin_derivatives, quick_margin_derivatives
 from bandits.door import Array
 from bandits.expanders import Expander
 from bandits.factors import Factors
@@ -26,10 +27,10 @@ _BLOCK = 65536  # rows of which the loss is evaluated at a time: what a processo
 class Step(Protocol):
     """Solves the Newton systems of one graph; every argument is (N,), one entry per row."""
 
-    def solve(self, pull: Array, stiff: Array, effort: Array) -> tuple[Array, Array]:
+    def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
         """(X, A) the Newton step of the log-ratios and (X,) its decrement."""
 
-    def bound(self, pull: Array, stiff: Array, effort: Array) -> Array:
+    def bound(self, pull: Array, stiff: Array) -> Array:
         """(X,) nats by which a log-ratio difference can be off, from the gradient, the rounding in it, and the curvature."""
 
 
@@ -62,27 +63,35 @@ class MarginModel:
         rows, weight = self.rows, self.rows.weight
         flat = np.ascontiguousarray(logits).reshape(-1)
         if self.plain and not flat.any():
-            nothing = PairLogProbs(*np.zeros((4, 1)))  # every row sees the same
-            return self._gathered(*(part * weight for part in self.derivatives(self.loss, nothing)))
-        value, slope, bend = (np.empty(len(rows)) for _ in range(3))
-        for first in range(0, len(rows), _BLOCK):
-            block = slice(first, first + _BLOCK)
+            return self._at_reference()
+        slope, bend = np.empty(len(rows)), np.empty(len(rows))
+
+        def work(block: slice) -> tuple[Array, Array]:
             margin = flat.take(self.chosen[block]) - flat.take(self.rejected[block])
             window = slice(0, len(margin)) if self.plain else block
             seen = PairLogProbs(*(None if part is None else part[window] for part in self.seen))
             found = self.derivatives(self.loss, seen._replace(policy_chosen=seen.policy_chosen + margin))
             with np.errstate(invalid="ignore"):
-                for whole, part in zip((value, slope, bend), found, strict=True):
-                    np.multiply(part, weight[block], out=whole[block])
-        return self._gathered(value, slope, bend)
+                value = found[0] * weight[block]
+                np.multiply(found[1], weight[block], out=slope[block])
+                np.multiply(found[2], weight[block], out=bend[block])
+                _make_positive(bend[block], slope[block])
+                return self._per_context(value, block), self._per_context(np.abs(value), block)
 
-    def _gathered(self, value: Array, slope: Array, bend: Array) -> Point:
-        with np.errstate(invalid="ignore"):
-            total, magnitude = self._per_context(value), self._per_context(np.abs(value))
-            effort = np.abs(slope)
-        np.nan_to_num(bend, copy=False)
-        np.maximum(bend, 1e-12 * effort + 1e-290, out=bend)
-        return Point(np.where(np.isnan(total), np.inf, total), magnitude, (slope, bend, effort))
+        total, magnitude = np.zeros(self.shape[0]), np.zeros(self.shape[0])
+        for part, size in self._each_block(work):
+            total += part
+            magnitude += size
+        return Point(np.where(np.isnan(total), np.inf, total), magnitude, (slope, bend))
+
+    def _each_block(self, work: Callable[[slice], tuple[Array, Array]]) -> Iterator[tuple[Array, Array]]:
+        """Results in the order of the blocks; NumPy losses of many blocks run on two threads, for NumPy lets go of the lock."""
+        blocks = [slice(first, first + _BLOCK) for first in range(0, len(self.rows), _BLOCK)]
+        if len(blocks) < 4 or self.derivatives is margin_derivatives:
+            yield from map(work, blocks)
+            return
+        with ThreadPoolExecutor(2) as threads:
+            yield from threads.map(work, blocks)
 
     def step(self, point: Point) -> tuple[Array, Array]:
         move, decrement = self.steps.solve(*point.local)
@@ -127,7 +136,24 @@ class MarginModel:
         flat = np.ascontiguousarray(log_ratios).reshape(-1)
         return flat.take(self.chosen) - flat.take(self.rejected)
 
-    def _per_context(self, parts: Array) -> Array:
+    def _at_reference(self) -> Point:
+        """Where every row sees the same, one row is enough."""
+        value, slope, bend = (float(part[0]) for part in self.derivatives(self.loss, PairLogProbs(*np.zeros((4, 1)))))
+        weight = self.rows.weight
+        total = self._per_context(value * weight, slice(None))
+        pull, stiff = slope * weight, bend * weight
+        _make_positive(stiff, pull)
+        return Point(total, np.abs(total), (pull, stiff))
+
+    def _per_context(self, parts: Array, block: slice) -> Array:
         if self.shape[0] == 1:
             return np.array([parts.sum()])
-        return np.bincount(self.rows.context, weights=parts, minlength=self.shape[0])
+        return np.bincount(self.rows.context[block], weights=parts, minlength=self.shape[0])
+
+
+def _make_positive(bend: Array, slope: Array) -> None:
+    """Curvatures of rounding size, or none, become small beside the slopes that they divide."""
+    floor = 1e-12 * np.abs(slope) + 1e-290
+    if not np.isfinite(bend.sum()):
+        np.nan_to_num(bend, copy=False)
+    np.maximum(bend, floor, out=bend)

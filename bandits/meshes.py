@@ -37,7 +37,7 @@ class Meshes:
         self.slot = number[chosen, rejected] * x + context
         self.sign = np.where(chosen < rejected, 1.0, -1.0)
 
-    def solve(self, pull: Array, stiff: Array, effort: Array) -> tuple[Array, Array]:
+    def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
         slopes, weights = self._on_edges(self.sign * pull), self._on_edges(stiff)
         gradient = self._at_nodes(slopes, -1)
         mesh = _Mesh(weights, self.upper, self.shape)
@@ -49,8 +49,8 @@ class Meshes:
             change[:, part], decrement[part] = tree.solve(slopes[:, part].T)
         return -change.T, decrement
 
-    def bound(self, pull: Array, stiff: Array, effort: Array) -> Array:
-        slopes, weights, efforts = self._on_edges(self.sign * pull), self._on_edges(stiff), self._on_edges(effort)
+    def bound(self, pull: Array, stiff: Array) -> Array:
+        slopes, weights, efforts = self._on_edges(self.sign * pull), self._on_edges(stiff), self._on_edges(np.abs(pull))
         mesh = _Mesh(weights, self.upper, self.shape)
         rounding = mesh.solve(8 * _EPS * self._at_nodes(efforts, 1))
         found = 2 * np.ptp(mesh.solve(self._at_nodes(slopes, -1)), axis=0) + 2 * np.abs(rounding).max(axis=0)

@@ -47,7 +47,7 @@ def separating_direction(winners: Array, level: Array | None = None) -> Array | 
     if direction is None:
         return None
     direction = direction / width
-    return direction / np.abs(direction).max()
+    return direction / np.abs(direction).max() + 0.0
 
 
 def _polished(direction: Array, rows: Array, fixed: Array) -> Array | None:

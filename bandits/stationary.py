@@ -32,6 +32,11 @@ class Settled(NamedTuple):
     steps: int
     done: bool
 
+    @property
+    def minimum(self) -> bool:
+        """At rest, and no direction bends down."""
+        return self.done and not _bends_down(self.curvature)
+
 
 def settle(
     curve: Callable[[Array], Curve], start: Array, *, radius: float = 1.0, far: float = np.inf, tol: float = 1e-14, max_steps: int = 300
@@ -49,16 +54,17 @@ def settle(
     Returns:
         Settled. A point at rest is stationary; it is a minimum if the least curvature is positive.
 
-    >>> end = settle(lambda z: Curve(float((z @ z - 1) ** 2), 4 * (z @ z - 1) * z, 12 * np.outer(z, z) - 4 * np.eye(1), 1.0), np.ones(1) / 9)
+    >>> well = lambda z: Curve(float((z @ z - 1) ** 2), 4 * (z @ z - 1) * z, 12 * np.outer(z, z) - 4 * np.eye(1), 1.0)
+    >>> end = settle(well, np.ones(1) / 9)
     >>> end.at.round(12).tolist(), end.done
     ([1.0], True)
     """
-    at, last, reach, done = np.array(start, dtype=np.float64), np.inf, radius, False
+    at, last, reach, done = np.array(start, dtype=np.float64), np.inf, max(radius, 1e-12), False
     found, steps = curve(at), 0
     while not done and steps < max_steps and np.linalg.norm(at) <= far:
         move, values = _move(found)
         size = float(np.linalg.norm(move)) / (1 + float(np.linalg.norm(at)))
-        if size <= tol or (size < 1e-6 and size > last / 2):
+        if size <= tol or (size < 1e-6 and size > last / 2 and not _bends_down(values)):
             done = True
             break
         steps, last = steps + 1, size
@@ -74,6 +80,10 @@ def _move(found: Curve) -> tuple[Array, Array]:
     size = np.abs(values)
     along = vectors.T @ found.gradient / np.maximum(size, 1e-13 * size.max(initial=0.0) + 1e-300)
     return -vectors @ along, values
+
+
+def _bends_down(curvature: Array) -> bool:
+    return bool(curvature.min(initial=0.0) < -1e-9 * np.abs(curvature).max(initial=0.0))
 
 
 def _search(curve: Callable[[Array], Curve], at: Array, found: Curve, move: Array, scale: float) -> tuple[Array, Curve, float]:

@@ -174,7 +174,7 @@ def tie_likelihood(wins: Comparisons, ties: Ties, n_actions: int, *, model: str 
         ValueError: it has no minimum, or the model is unknown.
 
     >>> curve, _ = tie_likelihood(Comparisons([0, 0], [0, 1], [1, 0]), Ties([0], [0], [1]), 2)
-    >>> round(np.exp(-curve(np.zeros(3)).value) * 27, 12)
+    >>> round(float(np.exp(-curve(np.zeros(3)).value)) * 27, 12)
     1.0
     """
     _require_model(model)

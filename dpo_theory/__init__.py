@@ -34,7 +34,6 @@ _HOMES = {
     "same_class": "rewards",
     "verify": "claims.runner",
     "check_loss": "checks.runner",
-    "audit": "audit",
     "fit": "fitting",
     "Fit": "fitting",
 }

@@ -129,6 +129,13 @@ def with_all_options(
 
 
 @right(SPEC)
+def options_of_the_form(pairs, beta=0.1, average=False, return_rewards=False):
+    loss = -logsigmoid(beta * pairs.margin)
+    loss = loss.mean() if average else loss
+    return (loss, beta * pairs.margin.detach()) if return_rewards else loss
+
+
+@right(SPEC)
 def arguments_permuted(ref_rejected, policy_rejected, ref_chosen, policy_chosen):
     return -logsigmoid(0.1 * ((policy_chosen - ref_chosen) - (policy_rejected - ref_rejected)))
 
@@ -188,6 +195,17 @@ class _Module(torch.nn.Module):
         return -logsigmoid(self.get_buffer("beta").item() * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected)))
 
 
+class _SinglePrecision(torch.nn.Module):
+    """A loss whose beta is a float32 buffer, as modules keep them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("beta", torch.tensor(0.1))
+
+    def forward(self, policy_chosen: Any, policy_rejected: Any, ref_chosen: Any, ref_rejected: Any) -> Any:
+        return -logsigmoid(self.get_buffer("beta") * ((policy_chosen - policy_rejected) - (ref_chosen - ref_rejected)))
+
+
 class _Counts:
     """A loss that keeps a statistic and does not use it."""
 
@@ -204,6 +222,7 @@ def _any_beta(beta: float, pairs: PairLogProbs) -> Any:
 
 
 module = Right("module", _Module(), SPEC)
+beta_in_float32 = Right("beta in float32", _SinglePrecision(), SPEC)
 counts_its_calls = Right("counts its calls", _Counts(), SPEC)
 partial = Right("partial", functools.partial(_any_beta, 0.1), SPEC)
 anonymous = Right("anonymous", lambda a, b, c, d: -logsigmoid(0.1 * (a - b - c + d)), SPEC)

@@ -12,11 +12,10 @@ import sympy as sp
 from bandits.problem import TabularBandit
 from bandits.solve import minimise_loss
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted, undecided
-from dpo_theory.checks.deciding import exact, margin_slopes, seen_margin_only
+from dpo_theory.checks.deciding import exact, margin_slopes, seen_margin_only, sign_of
 from dpo_theory.checks.population import best_scores, reward_scale
 from dpo_theory.evidence import Counterexample
 from dpo_theory.proof import is_zero
-from dpo_theory.rigor.sign import sign_on_reals
 
 # P(1>2), P(1>3), P(2>3), and with a fourth answer P(1>2), P(1>3), P(1>4), P(2>3), P(2>4), P(3>4)
 PREFERENCES = (
@@ -25,9 +24,8 @@ PREFERENCES = (
     (0.61, 0.69, 0.98),
     (0.68, 0.57, 0.98),
     (0.9, 0.3, 0.8),
-    (0.95, 0.27, 0.28),
-    (0.35, 0.76, 0.32),
 )
+OFF_MARGIN = ((0.95, 0.27, 0.28), (0.35, 0.76, 0.32), (0.62, 0.78, 0.98))
 CLEAR = 1e-3
 
 
@@ -37,13 +35,13 @@ def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
-        if is_zero(exact(sp.diff(slope + slope.subs(m, -m), m))) and sign_on_reals(sp.diff(loss, m, 2), m).positive:
+        if is_zero(exact(sp.diff(slope + slope.subs(m, -m), m))) and sign_of(sp.diff(loss, m, 2), m).positive:
             return proved("l'(m) + l'(-m) is constant and l is strictly convex")
-    drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(4)]
+    drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(2)]
     matrices = [_matrix(upper) for upper in (*PREFERENCES, *drawn)]
     if seen_margin_only(subject):
-        return _by_grids(subject, [*_aimed(subject), *matrices])
-    return _by_search(subject, [p for p in matrices if len(p) == 3])
+        return _by_grids(subject, [*_aimed(subject), *(matrices[:3] if subject.alone else matrices)])
+    return _by_search(subject, [_matrix(upper) for upper in (*OFF_MARGIN, drawn[0])])
 
 
 def _aimed(subject):

@@ -8,9 +8,8 @@ import sympy as sp
 
 from dpo_theory.checks.batches import extreme, take
 from dpo_theory.checks.check import Check, holds, proved, refuted
-from dpo_theory.checks.deciding import at_margins, margin_pairs
+from dpo_theory.checks.deciding import at_margins, margin_pairs, sign_of
 from dpo_theory.checks.witness import witness
-from dpo_theory.rigor.sign import sign_on_reals
 
 FAR = np.array([1e2, 1e3, 1e4])
 
@@ -26,7 +25,7 @@ def run(subject, rng):
         grid = at_margins(subject, np.linspace(-60, 60, 481))
         floor = sp.Rational(float(np.floor(grid.min() * 1000) / 1000)) - sp.Rational(1, 1000)
         for bound in (sp.S.Zero, floor):
-            if bound <= floor + 1 and sign_on_reals(loss - bound + sp.Rational(1, 10**6), m).positive:
+            if bound <= floor + 1 and sign_of(loss - bound + sp.Rational(1, 10**6), m).positive:
                 return proved(f"l > {bound} - 1e-6 on R")
     pairs = extreme()
     values = subject.values(pairs)

@@ -8,9 +8,8 @@ import sympy as sp
 
 from dpo_theory.checks.batches import extreme, wide
 from dpo_theory.checks.check import Check, holds, proved, refuted
-from dpo_theory.checks.deciding import margin_pairs, margin_slopes
+from dpo_theory.checks.deciding import margin_pairs, margin_slopes, sign_of
 from dpo_theory.checks.witness import witness
-from dpo_theory.rigor.sign import sign_on_reals
 
 
 def run(subject, rng):
@@ -26,7 +25,7 @@ def run(subject, rng):
         bound = sp.Rational(float(np.ceil(sampled * 1.05 * 1000) / 1000))
         slope = sp.diff(loss, m)
         slack = sp.Rational(1, 10**6)
-        if all(sign_on_reals(bound + slack + side * slope, m).positive for side in (1, -1)):
+        if all(sign_of(bound + slack + side * slope, m).positive for side in (1, -1)):
             return proved(f"|l'| < {float(bound):g} + 1e-6 on R")
     return holds(256, sampled, float("inf"), reason=f"largest derivative seen {sampled:.3g}; measured, not proved on R")
 

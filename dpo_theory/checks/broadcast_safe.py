@@ -17,7 +17,9 @@ def run(subject, rng):
     pairs = take(small(), [1, 7, 30])
     expected = numeric(subject.raw(pairs)[0])
     got = _tried(subject, _columns(pairs, subject.needs))
-    if got is not None and (got.size != expected.size or not np.allclose(got.reshape(-1), expected.reshape(-1), rtol=subject.tolerance(1e-12))):
+    if got is not None and (
+        got.size != expected.size or not np.allclose(got.reshape(-1), expected.reshape(-1), rtol=subject.tolerance(1e-12))
+    ):
         because = "columns of shape (3, 1) give a table of all pairs against all: an axis is added or dropped inside"
         return refuted(witness(subject, pairs, f"an error, or {expected.tolist()}", f"shape {got.shape}: {got}", because))
     mixed = _tried(subject, _columns(pairs, ("ref_chosen", "ref_rejected")))

@@ -7,11 +7,10 @@ import numpy as np
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
-from dpo_theory.checks.deciding import exact, margin_pairs, margin_slopes, seen_margin_only
+from dpo_theory.checks.deciding import exact, margin_pairs, margin_slopes, seen_margin_only, sign_of
 from dpo_theory.checks.population import fitted_beta
 from dpo_theory.checks.witness import slopes_shown, witness
 from dpo_theory.proof import is_zero
-from dpo_theory.rigor.sign import sign_on_reals
 
 TOLERANCE = 1e-8
 
@@ -19,6 +18,8 @@ TOLERANCE = 1e-8
 def run(subject, rng):
     if not seen_margin_only(subject):
         return not_applicable("the loss is not a function of the margin")
+    if subject.backend == "numpy" and subject.epsilon > 1e-9:
+        return not_applicable("a NumPy function in float32 has no derivatives to compare")
     scale = fitted_beta(subject)
     if scale is None:
         shown = margin_pairs([1.0, -1.0])
@@ -42,7 +43,7 @@ def run(subject, rng):
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
         s = sp.Rational(repr(scale))
-        if is_zero(exact(slope.subs(m, -m) - sp.exp(s * m) * slope)) and sign_on_reals(-slope, m).positive:
+        if is_zero(exact(slope.subs(m, -m) - sp.exp(s * m) * slope)) and sign_of(-slope, m).positive:
             return proved(f"l'(-m) = exp({float(s):g} m) l'(m) identically, and l' < 0 on R")
     return holds(2 * len(z), float(error.max()), tolerance)
 

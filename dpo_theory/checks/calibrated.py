@@ -6,10 +6,9 @@ The margin that minimises p l(m) + (1 - p) l(-m) has the sign of 2p - 1, for eve
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
-from dpo_theory.checks.deciding import margin_pairs, seen_margin_only
+from dpo_theory.checks.deciding import margin_pairs, seen_margin_only, sign_of
 from dpo_theory.checks.population import best_margins
 from dpo_theory.checks.witness import witness
-from dpo_theory.rigor.sign import sign_on_reals
 
 PROBABILITIES = (0.6, 0.75, 0.9, 0.55)
 
@@ -20,7 +19,7 @@ def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m).subs(m, 0)
-        if slope.is_number and slope.is_negative and sign_on_reals(sp.diff(loss, m, 2), m).nonnegative:
+        if slope.is_number and slope.is_negative and sign_of(sp.diff(loss, m, 2), m).nonnegative:
             return proved("l is convex and l'(0) < 0 (Bartlett, Jordan, McAuliffe 2006)")
     for p in PROBABILITIES:
         best = best_margins(subject, p)

@@ -9,10 +9,9 @@ import sympy as sp
 
 from bandits.data import PairLogProbs
 from dpo_theory.checks.check import Check, holds, proved, refuted
-from dpo_theory.checks.deciding import at_margins, margin_pairs, rational, seen_margin_only
+from dpo_theory.checks.deciding import at_margins, margin_pairs, rational, seen_margin_only, sign_of
 from dpo_theory.checks.population import margin_table
 from dpo_theory.checks.witness import witness
-from dpo_theory.rigor.sign import sign_on_reals
 
 LINES = 400
 
@@ -20,7 +19,7 @@ LINES = 400
 def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
-        sign = sign_on_reals(sp.diff(loss, m, 2), m)
+        sign = sign_of(sp.diff(loss, m, 2), m)
         if sign.nonnegative:
             return proved(f"l'' >= 0 on R: {sign.how}")
         if sign.sign in ("mixed", "-", "0-"):

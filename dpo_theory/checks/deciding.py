@@ -17,9 +17,10 @@ from dpo_theory.checks.subject import Subject
 from dpo_theory.checks.witness import witness
 from dpo_theory.proof import is_zero
 from dpo_theory.reading import Detached
+from dpo_theory.rigor.sign import SignOnReals, sign_on_reals
 from dpo_theory.rigor.sign import decimal as exact
 
-__all__ = ["at_margins", "exact", "identity", "margin_pairs", "margin_slopes", "seen_margin_only"]
+__all__ = ["at_margins", "exact", "identity", "margin_pairs", "margin_slopes", "seen_margin_only", "sign_of"]
 
 TOLERANCE = 1e-9
 PATIENCE = 1.0  # seconds of SymPy for one identity
@@ -79,6 +80,15 @@ def identity(
     except TimeLimit:
         return holds(seen, worst, tolerance, reason=f"read, but the rules do not close the difference in {PATIENCE:g} s")
     return holds(seen, worst, tolerance, reason="read, but the rules do not close the difference")
+
+
+def sign_of(g: Any, m: Any) -> SignOnReals:
+    """The sign of a function of the margin on all of R, or `?` when it takes too long to decide."""
+    try:
+        with time_limit(2 * PATIENCE):
+            return sign_on_reals(g, m)
+    except TimeLimit as error:
+        return SignOnReals("?", False, how=str(error))
 
 
 def margin_pairs(margins: Any) -> PairLogProbs:

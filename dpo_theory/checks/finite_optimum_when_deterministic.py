@@ -7,10 +7,9 @@ import numpy as np
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
-from dpo_theory.checks.deciding import at_margins, margin_pairs, margin_slopes, seen_margin_only
+from dpo_theory.checks.deciding import at_margins, margin_pairs, margin_slopes, seen_margin_only, sign_of
 from dpo_theory.checks.population import EDGE, best_margins, reward_scale
 from dpo_theory.checks.witness import witness
-from dpo_theory.rigor.sign import sign_on_reals
 
 FALLING = np.array([3.0, 5.0, 10.0, 20.0, 30.0])  # nats of scaled margin
 
@@ -21,7 +20,7 @@ def run(subject, rng):
     far = np.array([10.0, 100.0, 1000.0]) * reward_scale(subject)
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
-        sign = sign_on_reals(-sp.diff(loss, m), m)
+        sign = sign_of(-sp.diff(loss, m), m)
         if sign.positive:
             because = f"l' < 0 on R ({sign.how}): the margin of a pair that is always won goes to infinity"
             return refuted(witness(subject, margin_pairs(far[:2]), "a smallest loss", at_margins(subject, far[:2]), because))
@@ -39,7 +38,7 @@ def run(subject, rng):
     if beyond < here - 1e-12 * (1 + abs(here)):
         because = "the loss is smaller at a margin far beyond"
         return refuted(witness(subject, margin_pairs(far), f">= {here:.12g}", beyond, because))
-    if subject.margin_expression is not None and sign_on_reals(sp.diff(subject.margin_expression[0], m, 2), m).nonnegative:
+    if subject.margin_expression is not None and sign_of(sp.diff(subject.margin_expression[0], m, 2), m).nonnegative:
         return proved(f"l is convex and smallest at margin {best[0]:g}")
     return holds(4801, 0.0, 0.0, method=f"smallest at margin {best[0]:g} on a grid and beyond")
 

@@ -1,6 +1,7 @@
 """The loss is a function of the margin alone.
 
-Constants added to both log-probabilities of the policy, of the reference, or to one answer under both, change nothing.
+Constants added to both log-probabilities of the policy, of the reference, or to one answer under both, and the lengths of the
+answers, change nothing.
 """
 
 from dpo_theory.checks.check import Check, proved
@@ -11,8 +12,13 @@ def sides(loss, pairs):
     moved = pairs._replace(
         policy_chosen=pairs.policy_chosen - 2 - 5, policy_rejected=pairs.policy_rejected - 2,
         ref_chosen=pairs.ref_chosen - 3 - 5, ref_rejected=pairs.ref_rejected - 3,
+        chosen_tokens=_longer(pairs.chosen_tokens), rejected_tokens=pairs.rejected_tokens,
     )  # fmt: skip
     return loss(moved), loss(pairs)
+
+
+def _longer(tokens):
+    return None if tokens is None else tokens + 40
 
 
 def run(subject, rng):

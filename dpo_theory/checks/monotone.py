@@ -8,9 +8,8 @@ import sympy as sp
 
 from dpo_theory.checks.batches import extreme, small, take, wide
 from dpo_theory.checks.check import Check, holds, proved, refuted
-from dpo_theory.checks.deciding import margin_pairs, rational
+from dpo_theory.checks.deciding import margin_pairs, rational, sign_of
 from dpo_theory.checks.witness import witness
-from dpo_theory.rigor.sign import sign_on_reals
 
 SLACK = 1e-12
 
@@ -18,7 +17,7 @@ SLACK = 1e-12
 def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
-        sign = sign_on_reals(-sp.diff(loss, m), m)
+        sign = sign_of(-sp.diff(loss, m), m)
         if sign.nonnegative:
             return proved(f"-l' >= 0 on R: {sign.how}")
         if sign.sign in ("mixed", "-", "0-"):

@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     name = next((word for word in arguments if not word.startswith("-")), None)
+    _stream.stand_in_for_a_closed_stream()
     _stream.survive_encoding(sys.stdout, sys.stderr)
     with _stream.quiet_when_the_reader_leaves():
         parser, commands = _parser()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-__all__ = ["discard_output", "quiet_when_the_reader_leaves", "survive_encoding", "write"]
+__all__ = ["discard_output", "quiet_when_the_reader_leaves", "stand_in_for_a_closed_stream", "survive_encoding", "write"]
 
 _SPELLED = {
     **{"≥": ">=", "≤": "<=", "≠": "!=", "≪": "<<", "→": "->", "·": "*", "×": "x", "∞": "inf", "∑": "sum", "√": "sqrt"},
@@ -23,6 +23,13 @@ _STYLES = (
     (r"\b(REFUTED|UNDECIDED)\b", "yellow"),
     (r"\b(SKIPPED|NOT_APPLICABLE)\b", "dim"),
 )
+
+
+def stand_in_for_a_closed_stream() -> None:
+    """Where standard output or error was closed before the start, what is written to it goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (it stays open as long as the process)
 
 
 def survive_encoding(*streams: TextIO) -> None:

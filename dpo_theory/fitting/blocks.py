@@ -39,7 +39,7 @@ def title(fit: Fit) -> str:
     total = sum(context.observations for context in fit.by_context)
     contexts = _count(len(fit.by_context), "context")
     items = _count(len(set(fit.items)), "item")
-    return f"{shown(fit.source)}: {contexts}, {items}, {_number(total)} {fit.kind[:-1] if total == 1 else fit.kind}"
+    return f"{shown(fit.source)}: {contexts}, {items}, {_number(total)} {_kind(fit, total)}"
 
 
 def blocks(fit: Fit) -> Iterator[Sentences | Grid]:
@@ -52,11 +52,11 @@ def blocks(fit: Fit) -> Iterator[Sentences | Grid]:
         yield Sentences(shown(context.name) if many else "", tuple(_standing(context, fit)))
     if len(fit.by_context) > _CONTEXTS:
         yield Sentences("", (f"{len(fit.by_context) - _CONTEXTS} more contexts are in the JSON output.",))
-    shown = 0
+    drawn = 0
     solved = [context for context in fit.by_context if context.exists]
     for number, context in enumerate(solved):
-        shown += context.size
-        if shown > _ROWS and number:
+        drawn += context.size
+        if drawn > _ROWS and number:
             yield Sentences("", (f"The tables of {len(solved) - number} more contexts are in the JSON output.",))
             break
         yield _strengths(context, fit)
@@ -109,7 +109,7 @@ def _standing(context: Context, fit: Fit) -> Iterator[str]:
         yield f"Rises for ever ({len(context.ahead)}): {listed(context.ahead)}."
         yield f"Falls behind for ever ({len(context.behind)}): {listed(context.behind)}."
         if context.crossings:
-            yield f"Between the two sides: {_number(context.crossings)} {fit.kind}, all won by the side that rises."
+            yield f"Between the two sides: {_number(context.crossings)} {_kind(fit, context.crossings)}, all won by the side that rises."
     if len(context.strong) > 1 and len(context.strong[0]) > 1:
         yield f"`--drop-undetermined` keeps the {len(context.strong[0])} items of the largest strongly connected component."
 
@@ -142,8 +142,8 @@ def _strengths(context: Context, fit: Fit) -> Grid:
         at = start + row
         error = "" if np.isnan(fit.standard_errors[at]) else f"{fit.standard_errors[at]:.4f}"
         probabilities = (np.exp(column[at]) for column in (fit.log_ref, fit.dpo_log_policy, fit.rlhf_log_policy))
-        shown = (f"{worths[row]:.4f}", *(f"{value:.6g}" for value in probabilities))
-        rows.append((shown(fit.items[at]), f"{fit.strengths[at] + 0.0:.4f}", "base" if fit.items[at] == context.base else error, *shown))
+        numbers = (f"{worths[row]:.4f}", *(f"{value:.6g}" for value in probabilities))
+        rows.append((shown(fit.items[at]), f"{fit.strengths[at] + 0.0:.4f}", "base" if fit.items[at] == context.base else error, *numbers))
     heading = f"Strengths against {shown(context.base)}" + (f", {shown(context.name)}" if len(fit.by_context) > 1 else "")
     return Grid(heading, header, tuple(rows))
 
@@ -166,6 +166,10 @@ def _agreement(fit: Fit, solved: Sequence[Context]) -> Iterator[str]:
 def _sizes(groups: Sequence[Sequence[str]]) -> str:
     """`83 + 4 x 1`: sizes of groups that are sorted by size."""
     return " + ".join(f"{many} x {size}" if many > 1 else str(size) for size, many in Counter(map(len, groups)).items())
+
+
+def _kind(fit: Fit, number: float) -> str:
+    return fit.kind.removesuffix("s") if number == 1 else fit.kind
 
 
 def _count(number: int, noun: str) -> str:

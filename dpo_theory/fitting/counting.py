@@ -9,7 +9,7 @@ from bandits.door import Array
 
 __all__ = ["Tally"]
 
-_PENDING = 1 << 22
+_PENDING = 1 << 20
 
 
 class Tally:

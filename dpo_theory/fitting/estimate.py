@@ -24,6 +24,7 @@ from dpo_theory.optimal import optimal_log_policy
 __all__ = ["Estimate", "estimate", "nothing"]
 
 _DENSE = 2_000_000
+_LARGEST_BETA = 1e100
 _MOST_NATS = 1e4  # between the best and the worst item of a context: beyond, the searches run out of digits
 
 
@@ -155,6 +156,8 @@ def _regularised(out: Estimate, cells: Array, log_ref: Array, beta: float) -> No
 
 
 def _require_within_reach(reward: Array, beta: float) -> None:
+    if beta > _LARGEST_BETA:
+        raise ValueError(f"beta is {beta}, expected at most {_LARGEST_BETA:g}: beyond, products of slopes overflow. Take a smaller beta.")
     with np.errstate(over="ignore"):
         nats = np.ptp(reward, axis=1).max() / np.float64(beta)
     if nats > _MOST_NATS:

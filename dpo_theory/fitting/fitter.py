@@ -84,7 +84,7 @@ def fit(
         if columns != Columns():
             raise ValueError("an example has no columns to name: columns belong to a file or table.")
         known = find_example(example)
-        data, base, reference = known.preferences(example), base or known.base, reference or "declining"
+        data, base, reference = known.preferences(example), base or known.base, "declining" if reference is None else reference
     else:
         data = source if isinstance(source, Preferences) else read(source, columns)
     if pool:

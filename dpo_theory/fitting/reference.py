@@ -48,7 +48,7 @@ def reference_log_probs(reference: Any, data: Preferences, nodes: Nodes) -> tupl
         log_probs, left = _looked_up(dict(reference), "the reference", data, nodes)
         return log_probs, f"given{left}"
     if isinstance(reference, (str, Path)):
-        if not Path(reference).exists():
+        if not str(reference) or not Path(reference).exists():
             raise ValueError(f"the reference {str(reference)!r} is neither a file nor one of {', '.join(NAMED)}.")
         log_probs, left = _looked_up(_from_file(reference), str(reference), data, nodes)
         return log_probs, f"from {Path(reference).name}{left}"

@@ -71,7 +71,8 @@ def _csv(path: Path, delimiter: str) -> Table:
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         places, width = [header.index(name) for name in wanted], len(header)
-        rows, blank, start, joined = itertools.dropwhile(lambda record: not record, records()), 0, 0, []
+        joined: list[tuple[int, str]] = []
+        rows, blank, start = itertools.dropwhile(lambda record: not record, records()), 0, 0
         next(rows)
         while batch := list(itertools.islice(rows, CHUNK)):
             if set(map(len, batch)) != {width}:

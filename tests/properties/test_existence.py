@@ -130,6 +130,16 @@ def assert_the_search_agrees(solution, cone, judged):
     assert recedes(cone, solution.certificate.direction, judged.exists)
 
 
+def finds(solve, data, refusal):
+    """Whether a solver ends at finite strengths; False where it refuses with these words."""
+    try:
+        return np.isfinite(solve(*data).at).all()
+    except ValueError as error:
+        if refusal not in str(error):
+            raise
+        return False
+
+
 def assert_the_mix_is_fair(judged):
     assert 0.4 < judged.exists.mean() < 0.6
 
@@ -187,10 +197,7 @@ def test_ties_by_davidsons_model(n_items):
         wins = Comparisons(np.zeros(won.sum(), int), first[won], second[won])
         ties = Ties(np.zeros(level.sum(), int), first[level], second[level])
         said[one] = davidson_recession(wins, ties, n_items) == ""
-        try:
-            fitted[one] = np.isfinite(davidson_strengths(wins, ties, n_items).at).all()
-        except ValueError as error:
-            assert "no maximum-likelihood estimate" in str(error)
+        fitted[one] = finds(davidson_strengths, (wins, ties, n_items), "no maximum-likelihood estimate")
     np.testing.assert_array_equal(said, judged.exists)
     np.testing.assert_array_equal(fitted, judged.exists)
 
@@ -234,10 +241,7 @@ def test_rankings_of_several_lengths(n_items):
     fitted = np.zeros(SETS, dtype=bool)
     for one in range(SETS):
         mine = [Rankings(0 * b.context[b.context == one], b.order[b.context == one]) for b in blocks if (b.context == one).any()]
-        try:
-            fitted[one] = np.isfinite(ranking_strengths(mine, n_items).at).all()
-        except ValueError as error:
-            assert "no estimate exists" in str(error)
+        fitted[one] = finds(ranking_strengths, (mine, n_items), "no estimate exists")
     np.testing.assert_array_equal(fitted, judged.exists)
 
 

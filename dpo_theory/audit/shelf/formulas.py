@@ -250,3 +250,9 @@ def length_leaks_into_the_margin(pairs, beta=0.1):
 def prompt_scored_with_the_chosen(pairs, beta=0.1):
     prompt = -0.1 * pairs.chosen_tokens
     return softplus(-beta * (pairs.policy_chosen + prompt - pairs.policy_rejected - pairs.ref_chosen + pairs.ref_rejected))
+
+
+@wrong(SPEC, "margin-only")
+def long_answers_count_more(pairs, beta=0.1):
+    excess = relu(pairs.chosen_tokens - 32)
+    return softplus(-beta * pairs.margin * (1 + excess / 32))

@@ -42,7 +42,17 @@ def test_wide_rankings_with_a_count(tmp_path, capsys):
         (["nowhere.csv"], "not there"),
         (["--example", "chess"], "no example 'chess'"),
         (["--example", "baseball", "--beta", "-1"], "beta is -1.0"),
+        (["--example", "baseball", "--beta", "nan"], "beta is nan"),
+        (["--example", "baseball", "--beta", "1e-9"], "Take a larger beta"),
+        (["--example", "baseball", "--beta", "1e300"], "Take a smaller beta"),
+        (["--example", "baseball", "--precision", "-1"], "precision is -1.0"),
+        (["--example", "baseball", "--precision", "1e-200"], "Ask for a larger standard error"),
+        (["--example", "baseball", "--reference", "nosuchfile"], "neither a file nor one of uniform, counts, declining"),
+        (["--example", "baseball", "--reference", ""], "neither a file nor one of"),
         (["--example", "baseball", "-o", "x.pdf"], "cannot tell a format"),
+        (["--example", "baseball", "-o", "nowhere/x.txt"], "there is no folder"),
+        (["--example", "baseball", "--plot", "x.abc"], "cannot tell a picture format"),
+        (["--example", "baseball", "--plot", "nowhere/x.png"], "there is no folder"),
     ],
 )
 def test_bad_input_is_one_message_and_status_2(arguments, message, capsys):
@@ -58,3 +68,39 @@ def test_no_estimate_is_an_answer(tmp_path, capsys):
     path.write_text("chosen,rejected\na,b\n")
     assert main(["fit", str(path)]) == 0
     assert "Estimate: none" in capsys.readouterr().out
+
+
+def test_wide_columns_that_are_not_there(tmp_path, capsys):
+    path = tmp_path / "ballots.csv"
+    path.write_text("1st,2nd\na,b\n")
+    for names, message in (("1st,third", "no column 'third'"), ("", "no column ''"), ("1st", "names 1 column")):
+        assert main(["fit", str(path), "--wide", names]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_no_estimate_is_shown_before_its_picture_is_refused(tmp_path, capsys):
+    path = tmp_path / "x.csv"
+    path.write_text("chosen,rejected\na,b\n")
+    assert main(["fit", str(path), "--plot", str(tmp_path / "x.png")]) == 2
+    said = capsys.readouterr()
+    assert "Estimate: none" in said.out
+    assert "no estimate to draw" in said.err
+
+
+def test_a_reference_that_knows_more_items_says_so(tmp_path, capsys):
+    path = tmp_path / "r.csv"
+    path.write_text("item,probability\na,0.4\nb,0.2\nz,0.4\n")
+    (tmp_path / "x.csv").write_text("chosen,rejected\na,b\nb,a\n")
+    assert main(["fit", str(tmp_path / "x.csv"), "--reference", str(path)]) == 0
+    assert "without items that were not compared: the rest, 0.6, was scaled to 1" in capsys.readouterr().out
+
+
+def test_an_interruption_leaves_status_130(monkeypatch, capsys):
+    from dpo_theory.fitting import fitter
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitter, "read", interrupted)
+    assert main(["fit", "x.csv"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"

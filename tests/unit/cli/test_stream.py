@@ -58,3 +58,9 @@ def test_utf_8_is_left_as_it_is(monkeypatch):
     _stream.survive_encoding(sys.stdout)
     _stream.write("β ≥ \ud800")
     assert raw.getvalue().decode("utf-8") == "β ≥ ?"
+
+
+def test_standard_output_that_was_closed_is_no_failure(monkeypatch, theory):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["verify"]) == 1
+    sys.stdout.close()

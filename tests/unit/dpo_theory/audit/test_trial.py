@@ -70,7 +70,7 @@ def test_properties_are_not_told_the_specification():
         (lambda pairs: torch.relu(2 - 0.1 * pairs.margin), Hinge(beta=0.05), "(2, 0)"),
         (steeper, DPO(beta=0.1), "None"),
         (lambda pairs: -((pairs.margin - 5) ** 2), IPO(tau=0.1), "None"),
-        (lambda pairs: np.square(np.asarray(pairs.margin) - 5), IPO(tau=0.1), "None"),  # opaque to symbols
+        (lambda pairs: np.square(np.array(pairs.margin.tolist()) - 5), IPO(tau=0.1), "None"),  # opaque to symbols
     ],
 )
 def test_multiples_are_proved_or_not_at_all(loss, twin, expected):

@@ -145,7 +145,7 @@ def test_references_by_mapping_and_by_file(tmp_path):
         ({"a": 1.0}, "gives 'b' no probability"),
         ({"a": 1.0, "b": 0.0}, "expected a number > 0"),
         ({"a": 3.0, "b": 1.0}, "sums to 4"),
-        ("nowhere.csv", "not there"),
+        ("nowhere.csv", "neither a file"),
         (3, "expected uniform"),
     ],
 )

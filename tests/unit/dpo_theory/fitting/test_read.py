@@ -36,6 +36,20 @@ BAD = {
     "position": ("x.csv", "group,position,item\n1,1,a\n1,1,b\n", r"line 3: position 1 of '1' is taken \(see line 2\)"),
     "rank item": ("x.csv", "group,position,item\n1,1,a\n1,2,a\n", r"line 3: 'a' stands in '1' already \(see line 2\)"),
     "lone rank": ("x.csv", "group,position,item\n1,1,a\n1,2,b\n2,1,c\n", "line 4: 'c' is the only entry of '2'"),
+    "zero byte": ("x.csv", "chosen,rejected\na,b\n\0,b\n", "line 3: chosen holds a zero byte"),
+    "binary": ("x.csv", "\0\0\0", "holds zero bytes"),
+    "semicolons": ("x.csv", "chosen;rejected\na;b\n", "looks like several between ';'"),
+    "padded column": ("x.csv", "chosen, rejected\na,b\n", "has the columns chosen, ' rejected'"),
+    "two readings": ("x.csv", "left,right,winner\nright,left,left\n", "line 2: the winner is 'left', which is an outcome and the name"),
+    "item tie": ("x.csv", "left,right,winner\na,b,a\na,tie,tie\n", "line 3: the winner is 'tie', which is an outcome and the name"),
+    "too heavy": ("x.csv", "chosen,rejected,weight\na,b,1e308\na,b,1e308\n", "add up to more than a float can hold"),
+    "long text": ("x.csv", f"chosen,rejected\n{'x' * 200_000},b\n", "line 2: field larger.*JSON lines"),
+    "repeated key": ("x.jsonl", '{"chosen": "a", "rejected": "b", "chosen": "c"}\n', "line 1: the key 'chosen' occurs twice"),
+    "deep json": ("x.jsonl", "[" * 100_000, "line 1: the value is nested too deeply"),
+    "long number": ("x.jsonl", f'{{"chosen": {"9" * 5000}, "rejected": "b"}}\n', "line 1: Exceeds the limit"),
+    "json word": ("x.jsonl", "null\n", "line 1: null, expected an object"),
+    "no columns": ("x.jsonl", "{}\n", "no named columns"),
+    "json nan": ("x.jsonl", '{"chosen": "a", "rejected": "b", "weight": NaN}\n', "line 1: weight is empty"),
     "word position": ("x.csv", "group,position,item\n1,first,a\n1,2,b\n", "line 2: position is 'first'"),
 }
 
@@ -63,6 +77,47 @@ def test_mixed_encodings_name_the_line(tmp_path):
     path.write_bytes(b"chosen,rejected\na,b\nJos\xe9,b\n")
     with pytest.raises(ValueError, match="line 3: byte 0xe9 is not UTF-8"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "data", "message"),
+    [
+        ("x.csv", "chosen,rejected\na,b\n".encode("utf-16"), "line 1: this is UTF-16"),
+        ("x.jsonl", b'{"chosen": "a", "rejected": "b"}\n{"chosen": "Jos\xe9", "rejected": "b"}\n', "line 2: byte 0xe9"),
+        ("x.csv", bytes(range(256)) * 9, "holds zero bytes"),
+    ],
+)
+def test_what_is_no_utf8_text(file, data, message, tmp_path):
+    (tmp_path / file).write_bytes(data)
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / file)
+
+
+def test_a_folder_a_pipe_and_nothing(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, message in (("", "is a folder"), ("pipe.csv", "no regular file"), ("nowhere.csv", "not there")):
+        with pytest.raises(ValueError, match=message):
+            read(tmp_path / name)
+
+
+def test_an_item_called_left_may_win_on_the_left():
+    found = read({"left": ["left", "a"], "right": ["a", "left"], "winner": ["left", "a"]})
+    assert found.items == ("left", "a")
+    assert found.wins.weight.tolist() == [1.0, 1.0]
+
+
+def test_many_rows_with_a_delimiter_in_the_last_column_are_one_note(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("chosen,rejected\n" + "a,Parker, Jr\n" * 3)
+    assert read(path).notes == ("Line 2 has a delimiter inside its last column, which was read as 'Parker, Jr'. So have 2 more.",)
+
+
+def test_names_that_look_alike_are_told():
+    found = read({"chosen": ["a", "b"], "rejected": ["b", "A "]})
+    assert len(found.items) == 3
+    assert "'a' and 'A '" in found.notes[0]
 
 
 def test_lines_are_counted_across_quoted_newlines_and_blank_lines(tmp_path):

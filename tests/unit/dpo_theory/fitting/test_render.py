@@ -49,6 +49,15 @@ def test_names_are_escaped():
     assert "q\\<b\\>" in NONE.to_markdown()
 
 
+def test_long_and_unprintable_names_stay_on_one_line():
+    long, escape = "word " * 100, "\x1b[31m"
+    told = str(fit({"chosen": [long, escape, "x\ny"], "rejected": [escape, "x\ny", long]}))
+    assert "\x1b" not in told
+    assert "'x\\ny'" in told
+    assert max(map(len, told.splitlines())) < 200
+    assert fit({"chosen": [long, "b"], "rejected": ["b", long]}).to_dict()["contexts"][0]["items"][0]["item"] == long
+
+
 def test_a_picture_is_drawn_or_refused(tmp_path):
     EXISTS.plot(tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
