@@ -19,12 +19,12 @@ def run(quick: bool) -> Contest:
         "ours": lambda: maximise_value(bandit, rng=np.random.default_rng(0)),
         "closed form": lambda: optimal_log_policy(reward, log_ref, beta),
     }
-    seconds, found = take_turns(sides, {"ours": 1, "closed form": 7})
+    seconds, found = take_turns(sides, {"ours": 3, "closed form": 7})
     return Contest(
         name="rlhf",
         title=f"RLHF optimum by search, {contexts:,} contexts of {actions} actions, beta = {beta}, random starts",
         seconds=seconds["ours"],
-        repeats=1,
+        repeats=3,
         error=float(np.abs(found["ours"].log_policy - found["closed form"]).max()),
         certified=found["ours"].certificate.distance_bound,
         peers=(Peer("closed form", seconds["closed form"], 7, 0.0),),

@@ -36,9 +36,7 @@ def T1() -> TabularBandit:
     return _bandit([1, 0, -1], [0.5, 0.3, 0.2], 0.5)
 
 
-def random_bandit(
-    rng: np.random.Generator, *, contexts: int | None = None, actions: int | None = None
-) -> TabularBandit:
+def random_bandit(rng: np.random.Generator, *, contexts: int | None = None, actions: int | None = None) -> TabularBandit:
     """A problem with skewed references, unequal context weights and lengths, beta between 0.05 and 5.
 
     Args:
@@ -73,9 +71,7 @@ def ladder(seed: int = 0, *, random: int = 12) -> tuple[Rung, ...]:
         Rung("three actions, rewards against the reference", _bandit([-2, 0.5, 1], [0.7, 0.2, 0.1], 0.25)),
         Rung(
             "two contexts, unequal weights and lengths",
-            _bandit(
-                [[1, 0, -1], [0, 2, 0.5]], [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], 0.3, [0.8, 0.2], [[1, 2, 4], [3, 1, 7]]
-            ),
+            _bandit([[1, 0, -1], [0, 2, 0.5]], [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], 0.3, [0.8, 0.2], [[1, 2, 4], [3, 1, 7]]),
         ),
         Rung("probabilities down to 1e-300", _bandit([3.0, -1.0, 0.5, 0.0], tiny / tiny.sum(), 0.7)),
         Rung(

@@ -72,9 +72,7 @@ class Measured:
 
     def _exactly(self) -> bool:
         got, expected = self.got, self.expected
-        return bool(
-            {"=": lambda: got == expected, "<=": lambda: got <= expected, "<": lambda: got < expected}[self.relation]()
-        )
+        return bool({"=": lambda: got == expected, "<=": lambda: got <= expected, "<": lambda: got < expected}[self.relation]())
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +110,7 @@ class Claim:
         if self.expects not in ("holds", "refuted"):
             raise ValueError(f"{self.id} expects {self.expects!r}; a claim holds or is refuted")
         if set(self.edges) != set(self.assumes):
-            raise ValueError(
-                f"{self.id}: assumptions {set(self.edges) ^ set(self.assumes)} lack an edge, or edges an assumption"
-            )
+            raise ValueError(f"{self.id}: assumptions {set(self.edges) ^ set(self.assumes)} lack an edge, or edges an assumption")
         if self.derive is None and self.certify is None and self.search is None:
             raise ValueError(f"{self.id} has neither derivation, certificate nor search")
 
@@ -124,8 +120,6 @@ class Claim:
         return self.statement.strip().splitlines()[0].rstrip(".")
 
 
-def breaks(
-    condition: Any, *, problem: str, expected: str, got: str, because: str, reproduce: str = ""
-) -> Counterexample | None:
+def breaks(condition: Any, *, problem: str, expected: str, got: str, because: str, reproduce: str = "") -> Counterexample | None:
     """A Counterexample if the condition, computed by the caller, shows that the statement breaks; else None."""
     return Counterexample(problem, expected, got, because, reproduce) if bool(condition) else None

@@ -30,9 +30,7 @@ def derive():
     yield Step(
         "the variance is quadratic in the shift",
         reinforce.variance(pi, signal + c),
-        reinforce.variance(pi, signal)
-        + 2 * c * expectation(log_policy, signal * reinforce.score_norm(pi))
-        + c**2 * (pi * (1 - pi)).sum(),
+        reinforce.variance(pi, signal) + 2 * c * expectation(log_policy, signal * reinforce.score_norm(pi)) + c**2 * (pi * (1 - pi)).sum(),
         "the mean does not move, the second moment does",
         facts=is_policy,
     )

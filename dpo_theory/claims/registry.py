@@ -72,9 +72,7 @@ def resolve(names: Sequence[str]) -> tuple[str, ...]:
         if id is None:
             known = [*by_lower, *aliases()]
             near = [by_lower.get(n, n) for n in difflib.get_close_matches(name.lower(), known, n=3)]
-            hint = (
-                f"Did you mean {', '.join(near)}?" if near else "`dpo-theory verify --list` lists every id and alias."
-            )
+            hint = f"Did you mean {', '.join(near)}?" if near else "`dpo-theory verify --list` lists every id and alias."
             raise UnknownClaim(f"no claim is called {name!r}. {hint}")
         chosen.append(id)
     return tuple(dict.fromkeys(chosen))

@@ -65,9 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(
-    name: str | None, parser: argparse.ArgumentParser, commands: dict[str, argparse.ArgumentParser], arguments: list[str]
-) -> int:
+def _run(name: str | None, parser: argparse.ArgumentParser, commands: dict[str, argparse.ArgumentParser], arguments: list[str]) -> int:
     try:
         if name is None:
             parser.parse_args(arguments)

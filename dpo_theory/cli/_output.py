@@ -82,9 +82,7 @@ def _format(args: argparse.Namespace) -> str:
         return "text"
     form = SUFFIXES.get(suffix)
     if form is None or form not in args.formats:
-        raise ValueError(
-            f"cannot tell a format from the suffix {suffix!r} of {args.output}. Pass --format {'|'.join(args.formats)}."
-        )
+        raise ValueError(f"cannot tell a format from the suffix {suffix!r} of {args.output}. Pass --format {'|'.join(args.formats)}.")
     return form
 
 

@@ -20,8 +20,8 @@ def test_every_wrong_loss_is_refuted_and_no_right_one(trial):
     assert trial.passed
 
 
-def test_it_takes_less_than_a_minute_on_an_idle_machine(trial):
-    assert trial.report.seconds < 180  # room for machines that do other things
+def test_it_is_quick_enough_for_every_commit(trial):
+    assert trial.report.seconds < 180  # 40 s on one idle core; the rest is room for machines that do other things
 
 
 def test_a_right_loss_takes_less_than_five_seconds(trial):
@@ -30,8 +30,8 @@ def test_a_right_loss_takes_less_than_five_seconds(trial):
 
 
 def test_the_shelf_is_long_and_spreads_over_the_losses():
-    assert len(SHELF) >= 160
-    assert len(RIGHT) >= 39
+    assert len(SHELF) >= 168
+    assert len(RIGHT) >= 41
     assert len({one.name for one in SHELF}) == len(SHELF)
     specs = {type(one.spec).__name__ for one in SHELF}
     assert specs >= {"DPO", "CDPO", "IPO", "Hinge", "NCA"}

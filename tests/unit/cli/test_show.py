@@ -19,7 +19,7 @@ def test_the_exit_status_is_that_of_the_evidence(theory):
     assert main(["show", "D04"]) == 1
 
 
-@pytest.mark.parametrize(("argv", "said"), [(["D4"], "Did you mean D04"), (["D04", "-o", "d04.xml"], "suffix '.xml'")])
+@pytest.mark.parametrize(("argv", "said"), [(["D04x"], "Did you mean D04"), (["D04", "-o", "d04.xml"], "suffix '.xml'")])
 def test_bad_input_is_one_message(theory, argv, said, capsys):
     assert main(["show", *argv]) == 2
     assert said in capsys.readouterr().err

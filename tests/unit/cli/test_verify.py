@@ -50,7 +50,7 @@ def test_exit_status(theory, rows, of, code):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["D4"], "Did you mean D04"),
+        (["D04x"], "Did you mean D04"),
         (["D04", "nonsense"], "no claim is called 'nonsense'"),
         (["-o", "/nowhere/report.json"], "no folder /nowhere"),
         (["-o", "report.pdf"], "--format text|json|junit|markdown|html"),
