@@ -14,7 +14,8 @@ from bandits.door import Array
 __all__ = ["Meshes"]
 
 _CHUNK = 4_000_000  # floats of one batch of cut matrices
-_LOOSE = 1e-4  # part of a node's weight left when it is eliminated; below, its gradient has lost digits
+_LOOSE = 1e-2  # part of a node's weight left when it is eliminated; below, its gradient has lost digits
+_SHARP = 1e-11  # nats; bounds above it are worked out along trees
 _EPS = np.finfo(np.float64).eps
 
 
@@ -54,7 +55,7 @@ class Meshes:
         mesh = _Mesh(weights, self.upper, self.shape)
         rounding = mesh.solve(8 * _EPS * self._at_nodes(efforts, 1))
         found = 2 * np.ptp(mesh.solve(self._at_nodes(slopes, -1)), axis=0) + 2 * np.abs(rounding).max(axis=0)
-        for part in self._chunks(np.flatnonzero(mesh.loose)):
+        for part in self._chunks(np.flatnonzero(mesh.loose | (found > _SHARP))):
             tree = _Trees(weights[:, part].T, self.upper, self.shape[1])
             found[part] = 2 * np.ptp(tree.solve(slopes[:, part].T)[0], axis=0) + tree.rounding(efforts[:, part].T)
         return found

@@ -64,7 +64,7 @@ def pair_log_probs(
         targets: also soft labels in [0, 1].
 
     >>> from hypothesis import find
-    >>> find(pair_log_probs(), lambda pairs: pairs.margin[0] >= 2).margin
+    >>> find(pair_log_probs(pairs=1), lambda pairs: pairs.margin[0] >= 2).margin
     array([2.])
     """
     if not -np.inf < lowest < 0:

@@ -111,7 +111,8 @@ def test_standard_errors_of_the_baseball_season():
     reward = minimise_loss(flat, lambda pairs: np.logaddexp(0.0, -pairs.margin), data).log_policy[0]
     errors = difference_errors(pair_information(reward, BASEBALL + BASEBALL.T))[:6, 6]
     np.testing.assert_allclose(reward[:6] - reward[6], [1.5814, 1.4364, 1.2945, 1.2476, 1.1077, 0.6839], atol=1e-4)
-    np.testing.assert_allclose(errors, [0.3433, 0.3396, 0.3367, 0.3359, 0.3339, 0.3319], atol=1e-4)  # as `dpo-theory fit --example baseball` prints them
+    printed = [0.3433, 0.3396, 0.3367, 0.3359, 0.3339, 0.3319]  # by `dpo-theory fit --example baseball`
+    np.testing.assert_allclose(errors, printed, atol=1e-4)
 
 
 @given(st.integers(0, 10**6))
