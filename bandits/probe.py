@@ -15,6 +15,7 @@ from bandits.rows import Rows
 __all__ = ["LossShape", "falls_for_ever", "inspect_loss", "reads_target"]
 
 _AGREE = 1e-10
+_REACHES = (1e3, 1e6, 1e9, 1e12)  # nats
 
 
 @dataclass(frozen=True)
@@ -148,18 +149,25 @@ def _require_own_gradient(loss: Callable, probed: Rows, points: Array, value: Ar
 
 
 def _along_margins(loss: Callable, probed: Rows) -> LossShape:
-    grid = np.concatenate([-np.geomspace(1e3, 1e-3, 61), [0.0], np.geomspace(1e-3, 1e3, 61)])
+    """Margins to 1e3 nats on both sides, and on to 1e12 while the slope stays what it is at the reference."""
     few = probed.take(np.unique(np.linspace(0, len(probed) - 1, 4).astype(int)))
-    many = few.take(np.tile(np.arange(len(few)), len(grid)))
-    points = many.ref.copy()
-    points[:, 0] += np.repeat(grid, len(few))
-    _, slope, bend = (np.nan_to_num(part).reshape(len(grid), -1) for part in margin_derivatives(loss, many.see(points)))
-    size = np.abs(slope).max(axis=0)
+    for reach in _REACHES:
+        grid = np.concatenate([-np.geomspace(reach, 1e-3, 61), [0.0], np.geomspace(1e-3, reach, 61)])
+        many = few.take(np.tile(np.arange(len(few)), len(grid)))
+        points = many.ref.copy()
+        points[:, 0] += np.repeat(grid, len(few))
+        with np.errstate(over="ignore", invalid="ignore"):
+            _, slope, bend = (np.nan_to_num(part).reshape(len(grid), -1) for part in margin_derivatives(loss, many.see(points)))
+        size = np.abs(slope).max(axis=0)
+        here = np.abs(slope[61])
+        near = np.abs(slope - slope[61]) >= 0.5 * np.where(here > 0, here, size)
+        near &= size > 0
+        if near.any():
+            break
     changes = np.diff(slope, axis=0)
     convex = bool((changes >= -1e-9 * size).all() and (bend >= -1e-9 * np.abs(bend).max(axis=0)).all())
     kinked = bool((bend == 0).all() and (np.abs(changes) > 1e-9 * size).any())
-    near = np.abs(slope - slope[61]) >= 0.5 * np.abs(slope[61])
-    length = float(np.abs(grid)[near.any(axis=1)].min(initial=1e3))
+    length = float(np.abs(grid)[near.any(axis=1)].min(initial=reach)) if near.any() else _REACHES[0]
     return LossShape(True, convex=convex, kinked=kinked, length=length)
 
 

@@ -9,6 +9,9 @@ from dpo_theory.audit.shelf import SHELF
 from dpo_theory.audit.trial import NAMES
 from dpo_theory.losses.dpo import DPO
 
+# A time limit that fires inside a finaliser is reported by pytest as a warning; the limit fires again a second later.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture(scope="module")
 def trial():

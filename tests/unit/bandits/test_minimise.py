@@ -341,3 +341,20 @@ def test_a_loss_without_a_reference_may_end_far_from_it():
     found = minimise_loss(bandit, lambda pairs: -pairs.policy_chosen)
     assert found.status == "optimal"
     assert found.policy[0] == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=1e-13)
+
+
+@pytest.mark.parametrize("beta", [1e-10, 1e-8, 1e-4, 1.0, 1e3])
+def test_a_tiny_beta_has_its_optimum_far_out_and_it_is_found(beta):
+    bandit = TabularBandit([1.0], [[0.0, 0.0, 0.0]], np.log([[0.5, 0.3, 0.2]]), 1.0)
+    data = Comparisons([0] * 4, [0, 1, 1, 2], [1, 0, 2, 1], weight=[3.0, 1.0, 2.0, 1.0])
+    found = minimise_loss(bandit, lambda pairs: np.logaddexp(0.0, -beta * pairs.margin), data)
+    assert found.status == "optimal"
+    ratio = (found.log_policy - bandit.log_ref)[0]
+    np.testing.assert_allclose(beta * (ratio - ratio[1]), [np.log(3), 0.0, -np.log(2)], atol=1e-9)
+
+
+def test_soft_targets_of_one_half_do_not_hide_the_scale_of_the_loss():
+    bandit = TabularBandit([1.0], [[0.0, 0.0]], np.log([[0.9, 0.1]]), 1.0)
+    found = minimise_loss(bandit, lambda pairs: np.logaddexp(0.0, -pairs.margin), Comparisons([0], [0], [1], target=[0.5]))
+    assert found.status == "optimal"
+    np.testing.assert_allclose(found.log_policy, bandit.log_ref, atol=1e-12)
