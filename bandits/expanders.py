@@ -10,13 +10,13 @@ import numpy as np
 
 from bandits.door import Array
 
-__all__ = ["Expander"]
+__all__ = ["FAILURE", "Expander"]
 
 _EPS = np.finfo(np.float64).eps
 _DENSE = 2000  # nodes up to which the weights are a full matrix when a tenth of it is used
 _MOST = 80  # products with the weights, after which a factorisation is the better way
 _LANCZOS = 24
-_FAILURE = 1e-9  # probability that the random start hides the smallest eigenvalue
+FAILURE = 1e-9  # probability that the random start hides the smallest eigenvalue
 
 
 class Expander:
@@ -133,7 +133,7 @@ class Expander:
         return vector - level * part[self.label]
 
     def _gap(self, root: Array) -> float:
-        """A lower bound of the smallest eigenvalue of I - N off the null space, but for a probability of `_FAILURE`."""
+        """A lower bound of the smallest eigenvalue of I - N off the null space, but for a probability of `FAILURE`."""
         vector = np.where(np.isfinite(root), np.random.default_rng(0).normal(size=self.n), 0.0)
         vector = self._off_null(vector, root)
         vector /= np.linalg.norm(vector)
@@ -150,6 +150,6 @@ class Expander:
             before, vector = vector, image / beta
         size = len(diagonal)
         tridiagonal = np.diag(diagonal) + np.diag(beside[: size - 1], 1) + np.diag(beside[: size - 1], -1)
-        share = (np.log(1.648 * np.sqrt(self.n) / _FAILURE) / (2 * size - 1)) ** 2
+        share = (np.log(1.648 * np.sqrt(self.n) / FAILURE) / (2 * size - 1)) ** 2
         largest = np.linalg.eigvalsh(tridiagonal)[-1] / (1 - share) if share < 1 else 1.0
         return float(2 * (1 - largest))

@@ -11,7 +11,7 @@ import numpy as np
 from bandits.data import PairLogProbs
 from bandits.derivatives import margin_derivatives, quick_margin_derivatives
 from bandits.door import Array
-from bandits.expanders import Expander
+from bandits.expanders import FAILURE, Expander
 from bandits.factors import Factors
 from bandits.forests import Forest, is_forest
 from bandits.meshes import Meshes
@@ -108,6 +108,13 @@ class MarginModel:
                 return bound, self.steps.solve(*point.local)[1]
             self.steps = Factors(self.chosen, self.rejected, self.shape)
         return self.steps.bound(*point.local), self.steps.solve(*point.local)[1]
+
+    @property
+    def caveat(self) -> str:
+        """What the bound rests on beyond the arithmetic."""
+        if not isinstance(self.steps, Expander):
+            return ""
+        return f"; the curvature is estimated from a random start and is too large with probability at most {FAILURE:g}"
 
     def gradient(self, point: Point) -> Array:
         """(X, A) gradient in the logits."""

@@ -133,7 +133,7 @@ class Outcome:
             certificate=Certificate(
                 gap_bound=float(self.rows.share[alive] @ gap[alive]) if ended else float("nan"),
                 distance_bound=float(np.max(bound[alive], initial=0.0)) if ended else float("nan"),
-                reason=self._reason(status),
+                reason=self._reason(status) + (self.model.caveat if ended else ""),
                 statuses=statuses,
                 components=self.component if flat.any() else None,
                 direction=direction if nowhere.any() else None,

@@ -12,7 +12,7 @@ import sympy as sp
 from bandits.problem import TabularBandit
 from bandits.solve import minimise_loss
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted, undecided
-from dpo_theory.checks.deciding import exact, margin_slopes, seen_margin_only, sign_of
+from dpo_theory.checks.deciding import decimal, margin_slopes, seen_margin_only, sign_of
 from dpo_theory.checks.population import best_scores, reward_scale
 from dpo_theory.evidence import Counterexample
 from dpo_theory.proof import is_zero
@@ -35,7 +35,7 @@ def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
-        if is_zero(exact(sp.diff(slope + slope.subs(m, -m), m))) and sign_of(sp.diff(loss, m, 2), m).positive:
+        if is_zero(decimal(sp.diff(slope + slope.subs(m, -m), m))) and sign_of(sp.diff(loss, m, 2), m).positive:
             return proved("l'(m) + l'(-m) is constant and l is strictly convex")
     drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(2)]
     matrices = [_matrix(upper) for upper in (*PREFERENCES, *drawn)]

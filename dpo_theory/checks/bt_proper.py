@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
-from dpo_theory.checks.deciding import exact, margin_pairs, margin_slopes, seen_margin_only, sign_of
+from dpo_theory.checks.deciding import decimal, margin_pairs, margin_slopes, seen_margin_only, sign_of
 from dpo_theory.checks.population import fitted_beta
 from dpo_theory.checks.witness import slopes_shown, witness
 from dpo_theory.proof import is_zero
@@ -43,7 +43,7 @@ def run(subject, rng):
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
         s = sp.Rational(repr(scale))
-        if is_zero(exact(slope.subs(m, -m) - sp.exp(s * m) * slope)) and sign_of(-slope, m).positive:
+        if is_zero(decimal(slope.subs(m, -m) - sp.exp(s * m) * slope)) and sign_of(-slope, m).positive:
             return proved(f"l'(-m) = exp({float(s):g} m) l'(m) identically, and l' < 0 on R")
     return holds(2 * len(z), float(error.max()), tolerance)
 

@@ -17,10 +17,9 @@ from dpo_theory.checks.subject import Subject
 from dpo_theory.checks.witness import witness
 from dpo_theory.proof import is_zero
 from dpo_theory.reading import Detached
-from dpo_theory.rigor.sign import SignOnReals, sign_on_reals
-from dpo_theory.rigor.sign import decimal as exact
+from dpo_theory.rigor.sign import SignOnReals, decimal, sign_on_reals
 
-__all__ = ["at_margins", "exact", "identity", "margin_pairs", "margin_slopes", "seen_margin_only", "sign_of"]
+__all__ = ["at_margins", "decimal", "identity", "margin_pairs", "margin_slopes", "seen_margin_only", "sign_of"]
 
 TOLERANCE = 1e-9
 PATIENCE = 1.0  # seconds of SymPy for one identity
@@ -65,7 +64,7 @@ def identity(
         return refuted(witness(subject, *largest, said, show), residual=worst, instances=seen)
     if subject.reading.expression is None:
         return holds(seen, worst, tolerance, reason=f"opaque: {subject.reading.opaque}")
-    expression = exact(subject.reading.expression).replace(Detached, lambda x: x)
+    expression = decimal(subject.reading.expression).replace(Detached, lambda x: x)
     symbols = subject.reading.symbols
 
     def evaluate(pairs: PairLogProbs) -> Any:
@@ -74,7 +73,7 @@ def identity(
     try:
         with time_limit(PATIENCE):
             got, expected = sides(evaluate, PairLogProbs(*symbols))
-            difference = exact(sp.sympify(got) - sp.sympify(expected))
+            difference = decimal(sp.sympify(got) - sp.sympify(expected))
             if is_zero(difference) or sp.simplify(difference) == 0:
                 return proved("the difference of both sides is identically 0")
     except TimeLimit:

@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted
-from dpo_theory.checks.deciding import exact, margin_pairs, seen_margin_only
+from dpo_theory.checks.deciding import decimal, margin_pairs, seen_margin_only
 from dpo_theory.checks.population import APART, best_margins
 from dpo_theory.checks.witness import witness
 from dpo_theory.proof import is_zero
@@ -19,7 +19,7 @@ def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
-        if is_zero(exact(slope - slope.subs(m, -m))):
+        if is_zero(decimal(slope - slope.subs(m, -m))):
             return proved("l(m) + l(-m) is constant: noise only scales the risk")
     for p in (0.7, 0.9):
         for eps in (0.1, 0.3):

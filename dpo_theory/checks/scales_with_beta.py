@@ -7,7 +7,7 @@ import sympy as sp
 
 from dpo_theory.checks.batches import small, wide
 from dpo_theory.checks.check import Check, not_applicable, proved
-from dpo_theory.checks.deciding import exact, identity
+from dpo_theory.checks.deciding import decimal, identity
 from dpo_theory.proof import is_zero
 
 FACTORS = (2.0, 0.5)
@@ -53,7 +53,7 @@ def _by_symbol(subject):
 
         one = made(PairLogProbs(k * m, sp.S.Zero, sp.S.Zero, sp.S.Zero))
         two = type(subject.loss)(**{**subject.parameters, "beta": k * beta})(PairLogProbs(m, sp.S.Zero, sp.S.Zero, sp.S.Zero))
-        return subject.margin_expression is not None and is_zero(exact(one - two))
+        return subject.margin_expression is not None and is_zero(decimal(one - two))
     except Exception:  # it does not take symbols
         return False
 

@@ -9,7 +9,7 @@ import numpy as np
 from bandits.data import Comparisons, Rankings, Ties
 from bandits.door import Array
 
-__all__ = ["Preferences", "count_ties", "no_ties", "no_wins"]
+__all__ = ["Preferences", "count_ties", "no_ties"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +83,6 @@ class Preferences:
         chosen, rejected = (np.concatenate([c, *s]) for c, s in ((self.wins.chosen, sides), (self.wins.rejected, sides[::-1])))
         weight = np.concatenate([self.wins.weight, self.ties.weight / 2, self.ties.weight / 2])
         return replace(self, wins=Comparisons(context, chosen, rejected, weight).aggregate(), ties=no_ties())
-
-
-def no_wins() -> Comparisons:
-    """Comparisons without a row."""
-    none = np.zeros(0, dtype=np.int64)
-    return Comparisons(none, none, none, np.zeros(0), np.zeros(0))
 
 
 def no_ties() -> Ties:

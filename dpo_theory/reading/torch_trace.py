@@ -125,24 +125,14 @@ def _cross_entropy(x: Any, target: Any, weight: Any = None, pos_weight: Any = No
     return (loss, np.mean(loss), np.sum(loss))[reduction]
 
 
+SAME_NAME = ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sqrt", "square", "reciprocal", "logical_not")
 UNARY: dict[str, Callable[..., Any]] = {
-    "neg": lambda x: -x,
-    "exp": sp.exp,
-    "exp2": lambda x: sp.Integer(2) ** x,
-    "expm1": lambda x: sp.exp(x) - 1,
-    "log": sp.log,
-    "log2": lambda x: sp.log(x) / sp.log(2),
-    "log10": lambda x: sp.log(x) / sp.log(10),
-    "log1p": lambda x: sp.log(1 + x),
-    "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
-    "tanh": lambda x: 1 - 2 / (1 + sp.exp(2 * x)),
+    **{name: UFUNCS[name] for name in SAME_NAME},
+    "neg": UFUNCS["negative"],
+    "sigmoid": UFUNCS["expit"],
     "relu": lambda x: sp.Max(x, 0),
-    "abs": sp.Abs,
-    "sqrt": sp.sqrt,
-    "square": lambda x: x**2,
-    "reciprocal": lambda x: 1 / x,
-    "logical_not": sp.Not,
-    "bitwise_not": sp.Not,
+    "abs": UFUNCS["absolute"],
+    "bitwise_not": UFUNCS["logical_not"],
     "detach": Detached,
     "clone": lambda x: x,
     "alias": lambda x: x,

@@ -123,3 +123,15 @@ def test_torch_and_numpy_roads_end_together():
         minimise_loss(bandit, loss, data).log_policy for loss in (_logistic, lambda pairs: -torch.nn.functional.logsigmoid(pairs.margin))
     ]
     assert np.abs(ends[0] - ends[1]).max() < 1e-10
+
+
+@pytest.mark.parametrize(("n_actions", "said"), [(6, False), (3000, True)])
+def test_a_bound_that_may_fail_with_a_small_probability_says_so(n_actions, said):
+    rng = np.random.default_rng(0)
+    left = rng.integers(n_actions, size=40 * n_actions)
+    right = (left + rng.integers(1, n_actions, size=len(left))) % n_actions
+    data = Comparisons(np.zeros(len(left), dtype=int), left, right, target=np.full(len(left), 0.6))
+    log_ref = np.full((1, n_actions), -np.log(n_actions))
+    found = minimise_loss(TabularBandit([1.0], np.zeros((1, n_actions)), log_ref, 1.0), _logistic, data)
+    assert found.status == "optimal"
+    assert ("probability" in found.certificate.reason) is said
