@@ -24,6 +24,7 @@ _HOMES = {
     "Rankings": "data",
     "Regulariser": "regularisers",
     "Rest": "strengths",
+    "ScoredLogProbs": "data",
     "Solution": "solution",
     "Status": "solution",
     "TabularBandit": "problem",

@@ -25,7 +25,7 @@ def index_column(name: str, column: object, upper: int | None, *, length: int | 
         if not (numbers == np.floor(numbers)).all():
             row = int(np.flatnonzero(~(numbers == np.floor(numbers)))[0])
             raise ValueError(f"{name} is {numbers[row]} at row {row}, expected a whole number: an index.")
-    found = found.astype(np.int64)
+    found = found.astype(np.int64, copy=False)
     if found.size and (found.min() < 0 or (upper is not None and found.max() >= upper)):
         bad = (found < 0) if upper is None else (found < 0) | (found >= upper)
         row = int(np.flatnonzero(bad)[0])

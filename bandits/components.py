@@ -22,6 +22,10 @@ def component_policy(log_ref: Array, log_ratio: Array, component: Array) -> Arra
     [[0.375, 0.125, 0.25, 0.25]]
     """
     raw = log_ref + log_ratio
+    if not component.any():
+        top = raw.max(axis=1, keepdims=True)
+        if np.isfinite(top).all():
+            return raw - top - np.log(np.sum(np.exp(raw - top), axis=1, keepdims=True))
     slot = (component + np.arange(len(log_ref))[:, None] * log_ref.shape[1]).reshape(-1)
     return raw + (_log_mass(log_ref, slot) - _log_mass(raw, slot))[slot].reshape(log_ref.shape)
 

@@ -12,6 +12,7 @@ __all__ = [
     "PairLogProbs",
     "RankedLogProbs",
     "Rankings",
+    "ScoredLogProbs",
     "Ties",
 ]
 
@@ -50,43 +51,53 @@ class Comparisons(NamedTuple):
             return Comparisons(context, chosen, rejected, none if weight is None else weight, none if target is None else target)
         size = int(max(chosen.max(), rejected.max())) + 1
         contexts = int(context.max()) + 1
-        key = chosen * size + rejected if contexts == 1 else (context * size + chosen) * size + rejected
+        node = chosen if contexts == 1 else context * size
+        if contexts > 1:
+            node += chosen
         sums = weight if target is None else weight * target if weight is not None else target
-        if contexts * size * size <= 4 * len(key) + 1024:
+        if contexts * size * size <= 4 * len(context) + 1024:
+            key = node * size
+            key += rejected
             node, loser, total, part = _counted(key, weight, sums, contexts * size, size)
         else:
-            node, loser, total, part = _sorted(key, weight, sums, size)
-        first = np.zeros_like(node) if contexts == 1 else node // size
+            node, loser, total, part = _sorted(node, rejected, weight, sums, contexts * size, size)
         mean = np.ones(len(total)) if target is None else part / np.where(total > 0, total, 1.0)
+        if contexts == 1:
+            return Comparisons(np.zeros_like(node), node, loser, total, mean)
+        first = node // size
         return Comparisons(first, node - first * size, loser, total, mean)
 
 
 def _counted(key: Any, weight: Any, sums: Any, nodes: int, size: int) -> tuple[Any, ...]:
     """Unique keys by counting every possible one: (node, loser, summed weights, summed `sums`)."""
     count = np.bincount(key, minlength=nodes * size)
-    node, loser = np.nonzero(count.reshape(nodes, size))
-    found = node * size + loser
-
-    def total(column: Any) -> Any:
-        return np.bincount(key, weights=column, minlength=nodes * size)[found]
-
-    whole = count[found].astype(np.float64) if weight is None else total(weight)
-    return node, loser, whole, whole if sums is weight else total(sums)
-
-
-def _sorted(key: Any, weight: Any, sums: Any, size: int) -> tuple[Any, ...]:
-    """Unique keys by sorting them: (node, loser, summed weights, summed `sums`)."""
-    order = None if weight is None and sums is None else np.argsort(key, kind="stable")
-    ordered = np.sort(key) if order is None else key[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    found = ordered[starts]
+    found = np.flatnonzero(count > 0)
     node = found // size
 
     def total(column: Any) -> Any:
-        return np.add.reduceat(column[order], starts)
+        return np.bincount(key, weights=column, minlength=nodes * size).take(found)
 
-    whole = np.diff(starts, append=len(key)).astype(np.float64) if weight is None else total(weight)
+    whole = count.take(found).astype(np.float64) if weight is None else total(weight)
     return node, found - node * size, whole, whole if sums is weight else total(sums)
+
+
+def _sorted(node: Any, loser: Any, weight: Any, sums: Any, nodes: int, size: int) -> tuple[Any, ...]:
+    """Unique pairs by two counting passes, first over losers, then over nodes: (node, loser, summed weights, summed `sums`)."""
+    from scipy.sparse import coo_array
+
+    narrow = np.int32 if max(nodes, len(node)) < 2**31 else np.int64
+    ends = loser.astype(narrow), node.astype(narrow)
+
+    def total(column: Any) -> Any:
+        table = coo_array((column, ends), shape=(size, nodes))
+        table.has_canonical_format = True  # not so, but the repeats are summed later, when both indices are in order
+        table = table.tocsr().tocsc()
+        table.sum_duplicates()
+        return table
+
+    table = total(np.ones(len(node)) if weight is None else weight)
+    winner = np.repeat(np.arange(nodes), np.diff(table.indptr))
+    return winner, table.indices.astype(np.int64), table.data, table.data if sums is weight else total(sums).data
 
 
 class Ties(NamedTuple):
@@ -118,6 +129,7 @@ class PairLogProbs(NamedTuple):
         target: (N,) P(chosen wins), soft labels.
         offset: (N,) reward offsets (ODPO).
         chosen_token_logps, rejected_token_logps: (N, T), for losses that look inside.
+        ref_chosen_token_logps, ref_rejected_token_logps: (N, T), likewise of the reference.
 
     >>> PairLogProbs(-1.0, -2.0, -1.5, -1.5).margin
     1.0
@@ -133,6 +145,8 @@ class PairLogProbs(NamedTuple):
     offset: Any = None
     chosen_token_logps: Any = None
     rejected_token_logps: Any = None
+    ref_chosen_token_logps: Any = None
+    ref_rejected_token_logps: Any = None
 
     @property
     def chosen_log_ratio(self) -> Any:
@@ -158,12 +172,30 @@ class LabelledLogProbs(NamedTuple):
     desirable: Any
     baseline: Any = None
 
+    @property
+    def log_ratio(self) -> Any:
+        """(N,) log pi / pi_ref, nats."""
+        return _difference("policy", self.policy, "ref", self.ref)
+
 
 class RankedLogProbs(NamedTuple):
     """What a ranking loss sees: policy and ref log-probabilities, (N, K), best first."""
 
     policy: Any
     ref: Any
+
+    @property
+    def log_ratio(self) -> Any:
+        """(N, K) log pi / pi_ref, nats."""
+        return _difference("policy", self.policy, "ref", self.ref)
+
+
+class ScoredLogProbs(NamedTuple):
+    """What a loss on scored answers sees, (N, K) each: policy and ref log-probabilities, and the answers' rewards, in any order."""
+
+    policy: Any
+    ref: Any
+    reward: Any
 
     @property
     def log_ratio(self) -> Any:

@@ -15,7 +15,7 @@ from bandits.data import PairLogProbs, RankedLogProbs
 from bandits.door import Array
 from bandits.jets import Jet
 
-__all__ = ["Derivatives", "derivatives", "loss_values", "margin_derivatives", "quick_margin_derivatives"]
+__all__ = ["Derivatives", "derivatives", "gradients", "loss_values", "margin_derivatives", "quick_margin_derivatives"]
 
 Seen = PairLogProbs | RankedLogProbs
 Loss = Callable[[Any], Any]
@@ -97,6 +97,18 @@ def loss_values(loss: Loss, seen: Seen) -> Array:
         ValueError: as for `derivatives`.
     """
     return _read(loss, seen, _columns(seen), _put_columns, order=0)[0]
+
+
+def gradients(loss: Loss, seen: Seen) -> tuple[Array, Array]:
+    """(N,) losses and their (N, K) gradients, without second derivatives.
+
+    Raises:
+        ValueError: as for `derivatives`.
+
+    >>> [part.tolist() for part in gradients(lambda pairs: pairs.margin**2, PairLogProbs(*np.array([[3.0], [0], [0], [0]])))]
+    [[9.0], [[6.0, -6.0]]]
+    """
+    return _read(loss, seen, _columns(seen), _put_columns, order=1)[:2]
 
 
 def _columns(seen: Seen) -> Array:

@@ -23,6 +23,8 @@ class Factors:
         shape: (X, A).
     """
 
+    reliable = True
+
     def __init__(self, chosen: Array, rejected: Array, shape: tuple[int, int]) -> None:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
@@ -35,6 +37,9 @@ class Factors:
         gradient = self._at_nodes(pull, -1)
         change = self._inverse(stiff)(gradient)
         return -change.reshape(self.shape), (gradient * change).reshape(self.shape).sum(axis=1)
+
+    def gradient(self, pull: Array, stiff: Array) -> Array:
+        return self._at_nodes(pull, -1).reshape(self.shape)
 
     def bound(self, pull: Array, stiff: Array) -> Array:
         inverse = self._inverse(stiff)

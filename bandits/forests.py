@@ -36,6 +36,8 @@ class Forest:
         shape: (X, A).
     """
 
+    reliable = True
+
     def __init__(self, left: Array, right: Array, shape: tuple[int, int]) -> None:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import breadth_first_order, connected_components
@@ -50,6 +52,7 @@ class Forest:
         parent = breadth_first_order(graph, n, directed=False)[1][:n].astype(np.int64)
         self.parent = np.where(parent == n, np.arange(n), parent)
         below = self.parent[left] == right
+        self.left, self.right = left, right
         self.child = np.where(below, left, right)
         self.sign = np.where(below, 1.0, -1.0)
 
@@ -57,6 +60,10 @@ class Forest:
         slope, weight = self._on_edges(self.sign * pull), self._on_edges(stiff)
         change = np.where(weight > 0, slope / np.where(weight > 0, weight, 1.0), 0.0)
         return -self._to_root(change).reshape(self.shape), (slope * change).reshape(self.shape).sum(axis=1)
+
+    def gradient(self, pull: Array, stiff: Array) -> Array:
+        won, lost = (np.bincount(ends, weights=pull, minlength=self.n) for ends in (self.left, self.right))
+        return (won - lost).reshape(self.shape)
 
     def bound(self, pull: Array, stiff: Array) -> Array:
         slope, weight = np.abs(self._on_edges(self.sign * pull)), self._on_edges(stiff)

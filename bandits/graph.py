@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bandits.closures import WIDEST, components_by_bits
 from bandits.columns import comparison_columns, index_column, ranking_columns, weight_column
 from bandits.data import Comparisons, Rankings, Ties
 from bandits.door import Array
@@ -93,22 +94,28 @@ def graph_of_wins(winner: Array, loser: Array, contexts: int, n_actions: int) ->
     >>> graph_of_wins(np.array([0, 1]), np.array([1, 0]), 1, 2).exists
     array([ True])
     """
-    component, strong = _components(winner, loser, contexts * n_actions)
-    start = np.repeat(np.arange(contexts) * n_actions, n_actions)
-    n_component = np.bincount(np.unique(component) // n_actions, minlength=contexts)
-    n_strong = np.bincount(np.unique(strong) // n_actions, minlength=contexts)
-    beaten = np.zeros(contexts * n_actions, dtype=bool)
-    across = strong[winner] != strong[loser]
-    beaten[strong[loser[across]]] = True
-    split = np.zeros(contexts * n_actions, dtype=bool)
-    split[component[strong != component]] = True
-    direction = (split[component] & ~beaten[strong]).astype(np.float64)
-    shape = (contexts, n_actions)
+    shape, n = (contexts, n_actions), contexts * n_actions
+    if contexts > 1 and n_actions <= WIDEST and n * n_actions <= 8 * len(winner) + 1024:
+        component, strong = components_by_bits(winner, loser, shape)
+    else:
+        component, strong = _components(winner, loser, n)
+    node = np.arange(n)
+    n_component = np.count_nonzero((component == node).reshape(shape), axis=1)
+    n_strong = np.count_nonzero((strong == node).reshape(shape), axis=1)
+    exists = n_strong == n_component
+    direction = np.zeros(n)
+    if not exists.all():
+        beaten, split = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+        across = strong[winner] != strong[loser]
+        beaten[strong[loser[across]]] = True
+        split[component[strong != component]] = True
+        direction = (split[component] & ~beaten[strong]).astype(np.float64)
+    start = np.arange(contexts)[:, None] * n_actions
     return ComparisonGraph(
-        component=(component - start).reshape(shape),
-        strong=(strong - start).reshape(shape),
+        component=component.reshape(shape) - start,
+        strong=strong.reshape(shape) - start,
         rank=n_actions - n_component,
-        exists=n_strong == n_component,
+        exists=exists,
         direction=direction.reshape(shape),
     )
 
@@ -170,15 +177,15 @@ def _all_reach_all(winner: Array, loser: Array, n_nodes: int) -> bool:
     """Whether a well filled graph is strongly connected, by a breadth-first search each way through its full matrix."""
     if n_nodes > _FULL or 10 * len(winner) < n_nodes**2:
         return False
-    beats = np.zeros((n_nodes, n_nodes), dtype=bool)
-    beats[winner, loser] = True
-    for matrix in (beats, beats.T):
-        reached, frontier = np.zeros(n_nodes, dtype=bool), np.array([0])
+    beats = np.zeros(n_nodes * n_nodes, dtype=bool)
+    beats[winner * n_nodes + loser] = True
+    table = beats.reshape(n_nodes, n_nodes)
+    for matrix in (table, table.T):
+        reached, searched = np.zeros(n_nodes, dtype=bool), np.zeros(n_nodes, dtype=bool)
         reached[0] = True
-        while len(frontier):
-            ahead = matrix[frontier].any(axis=0) & ~reached
-            reached |= ahead
-            frontier = np.flatnonzero(ahead)
+        while len(frontier := np.flatnonzero(reached & ~searched)[:8]) and not reached.all():
+            reached |= matrix[frontier].any(axis=0)
+            searched[frontier] = True
         if not reached.all():
             return False
     return True

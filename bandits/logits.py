@@ -75,11 +75,6 @@ class LogitModel:
         move = -np.einsum("xab,xb->xa", vectors, along) * self.support
         return move, -np.sum(gradient * move, axis=1)
 
-    @property
-    def caveat(self) -> str:
-        """What the bound rests on beyond the arithmetic: nothing, the curvature is factorised."""
-        return ""
-
     def gradient(self, point: Point) -> Array:
         """(X, A) gradient in the logits."""
         policy, pull, _, _ = point.local

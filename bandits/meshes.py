@@ -7,11 +7,13 @@ along a spanning tree of largest weights, where a cut's gradient adds the edges 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bandits.door import Array
 
-__all__ = ["Meshes"]
+__all__ = ["MeshFold", "Meshes"]
 
 _CHUNK = 4_000_000  # floats of one batch of cut matrices
 _LOOSE = 1e-2  # part of a node's weight left when it is eliminated; below, its gradient has lost digits
@@ -28,6 +30,8 @@ class Meshes:
         shape: (X, A).
     """
 
+    reliable = True
+
     def __init__(self, context: Array, actions: Array, shape: tuple[int, int]) -> None:
         x, a = self.shape = shape
         self.upper = np.triu_indices(a, 1)
@@ -35,67 +39,125 @@ class Meshes:
         number = np.zeros((a, a), dtype=np.int64)
         number[self.upper] = number.T[self.upper] = np.arange(self.n_slots)
         chosen, rejected = actions[:, 0], actions[:, 1]
-        self.slot = number[chosen, rejected] * x + context
+        self.slot = (number * x).take(chosen * a + rejected) + context
         self.sign = np.where(chosen < rejected, 1.0, -1.0)
+        self.seen: tuple = ()
+
+    def fold(self, weight: Array) -> MeshFold:
+        """The rows, of (N,) weights, as unordered pairs."""
+        lead = _at_nodes(self._on_edges(self.sign * weight), self.shape[1], -1)
+        total = self._on_edges(weight)
+        return MeshFold(total, _at_nodes(total, self.shape[1], 1), lead)
 
     def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
-        slopes, weights = self._on_edges(self.sign * pull), self._on_edges(stiff)
-        gradient = self._at_nodes(slopes, -1)
-        mesh = _Mesh(weights, self.upper, self.shape)
-        change = mesh.solve(gradient)
+        slopes, weights, mesh, gradient, change = self._linearised(pull, stiff)
         decrement = np.sum(gradient * change, axis=0)
-        loose = np.flatnonzero(mesh.loose)
-        for part in self._chunks(loose):
+        move = change.copy()
+        for part in self._chunks(np.flatnonzero(mesh.loose)):
             tree = _Trees(weights[:, part].T, self.upper, self.shape[1])
-            change[:, part], decrement[part] = tree.solve(slopes[:, part].T)
-        return -change.T, decrement
+            move[:, part], decrement[part] = tree.solve(slopes[:, part].T)
+        return -move.T, decrement
+
+    def gradient(self, pull: Array, stiff: Array) -> Array:
+        return self._linearised(pull, stiff)[3].T
 
     def bound(self, pull: Array, stiff: Array) -> Array:
-        slopes, weights, efforts = self._on_edges(self.sign * pull), self._on_edges(stiff), self._on_edges(np.abs(pull))
-        mesh = _Mesh(weights, self.upper, self.shape)
-        rounding = mesh.solve(8 * _EPS * self._at_nodes(efforts, 1))
-        found = 2 * np.ptp(mesh.solve(self._at_nodes(slopes, -1)), axis=0) + 2 * np.abs(rounding).max(axis=0)
+        slopes, weights, mesh, _, change = self._linearised(pull, stiff)
+        efforts = self._on_edges(np.abs(pull))
+        rounding = mesh.solve(8 * _EPS * _at_nodes(efforts, self.shape[1], 1))
+        found = 2 * np.ptp(change, axis=0) + 2 * np.abs(rounding).max(axis=0)
         for part in self._chunks(np.flatnonzero(mesh.loose | (found > _SHARP))):
             tree = _Trees(weights[:, part].T, self.upper, self.shape[1])
             found[part] = 2 * np.ptp(tree.solve(slopes[:, part].T)[0], axis=0) + tree.rounding(efforts[:, part].T)
         return found
 
+    def _linearised(self, pull: Array, stiff: Array) -> tuple[Array, Array, _Mesh, Array, Array]:
+        """Slopes and weights (E, X) of the pairs, their eliminations, the gradient and its potentials (A, X); the last are kept."""
+        if not (self.seen and self.seen[0] is pull and self.seen[1] is stiff):
+            slopes, weights = self._on_edges(self.sign * pull), self._on_edges(stiff)
+            whole, gradient = (_at_nodes(parts, self.shape[1], sign) for parts, sign in ((weights, 1), (slopes, -1)))
+            mesh = _Mesh(weights.copy(), self.shape[1], np.empty_like(weights), whole)
+            self.seen = pull, stiff, (slopes, weights, mesh, gradient, mesh.solve(gradient))
+        return self.seen[2]
+
     def _on_edges(self, parts: Array) -> Array:
         x = self.shape[0]
         return np.bincount(self.slot, weights=parts, minlength=self.n_slots * x).reshape(self.n_slots, x)
-
-    def _at_nodes(self, parts: Array, sign: int) -> Array:
-        found = np.zeros((self.shape[1], self.shape[0]))
-        for edge, (i, j) in enumerate(zip(*self.upper, strict=True)):
-            found[i] += parts[edge]
-            found[j] += sign * parts[edge]
-        return found
 
     def _chunks(self, contexts: Array) -> list[Array]:
         size = max(1, _CHUNK // (self.n_slots * self.shape[1]))
         return [contexts[first : first + size] for first in range(0, len(contexts), size)]
 
 
-class _Mesh:
-    """The eliminations of X Laplacians, (E, X) weights on the pairs `upper` of A nodes; the last node of a component stays at 0."""
+class MeshFold:
+    """Unordered pairs of many small contexts, for `bandits.logistic`.
 
-    def __init__(self, weights: Array, upper: tuple[Array, Array], shape: tuple[int, int]) -> None:
-        x, a = shape
-        full = np.zeros((a, a, x))
-        full[upper] = weights
-        full[upper[1], upper[0]] = weights
-        whole = full.sum(axis=1)
-        self.degree, self.share = [], []
-        self.loose = np.zeros(x, dtype=bool)
-        for node in range(a - 1):
-            row = full[node, node + 1 :]
+    Args:
+        total: (E, X) weights of the pairs, in the order of `numpy.triu_indices`.
+        degree: (A, X) weight of each action's pairs.
+        lead: (A, X) weight won minus weight lost.
+    """
+
+    def __init__(self, total: Array, degree: Array, lead: Array) -> None:
+        self.total, self.degree, self.lead = total, degree, lead
+        self.tanh, self.slope = np.empty_like(total), np.empty_like(total)
+
+    def step(self, u: Array, goal: Array) -> Array:
+        for i, pairs in _stars(len(u)):
+            np.subtract(u[i], u[i + 1 :], out=self.tanh[pairs])
+        np.tanh(self.tanh, out=self.tanh)
+        np.multiply(self.total, self.tanh, out=self.slope)
+        gradient = _at_nodes(self.slope, len(u), -1) - goal
+        stiff = np.subtract(self.total, np.multiply(self.slope, self.tanh, out=self.slope), out=self.slope)
+        return _Mesh(stiff, len(u), self.tanh).solve(gradient)
+
+    def keep(self, contexts: Array) -> MeshFold:
+        return MeshFold(self.total[:, contexts], self.degree[:, contexts], self.lead[:, contexts])
+
+
+def _stars(n_actions: int) -> Iterator[tuple[int, slice]]:
+    """Each action with the slots of its pairs with later actions."""
+    first = 0
+    for i in range(n_actions - 1):
+        yield i, slice(first, first + n_actions - 1 - i)
+        first += n_actions - 1 - i
+
+
+def _at_nodes(parts: Array, n_actions: int, sign: int) -> Array:
+    """(A, X) sums of (E, X) parts over the pairs of each action, those in which it comes second times `sign`."""
+    found = np.zeros((n_actions, parts.shape[1]))
+    put = np.add if sign > 0 else np.subtract
+    for i, pairs in _stars(n_actions):
+        found[i] += parts[pairs].sum(axis=0)
+        put(found[i + 1 :], parts[pairs], out=found[i + 1 :])
+    return found
+
+
+class _Mesh:
+    """The eliminations of X Laplacians, (E, X) weights on the pairs of A nodes; the last node of a component stays at 0.
+
+    Args:
+        weights: (E, X), overwritten.
+        n_actions: A.
+        share: (E, X) room for the eliminations.
+        whole: (A, X) degrees, to find what loses digits; None if that is not asked.
+    """
+
+    def __init__(self, weights: Array, n_actions: int, share: Array, whole: Array | None = None) -> None:
+        rows = [weights[pairs] for _, pairs in _stars(n_actions)]
+        self.share, self.degree = [share[pairs] for _, pairs in _stars(n_actions)], []
+        self.loose = np.zeros(weights.shape[1], dtype=bool)
+        spare = np.empty_like(weights[: n_actions - 1])
+        for node, (row, part) in enumerate(zip(rows, self.share, strict=True)):
             degree = row.sum(axis=0)
-            self.loose |= (degree > 0) & (degree < _LOOSE * whole[node])
-            degree = np.where(degree > 0, degree, np.inf)
-            share = row / degree
-            full[node + 1 :, node + 1 :] += share[:, None] * row[None]
+            if whole is not None:
+                self.loose |= (degree > 0) & (degree < _LOOSE * whole[node])
+            degree[degree <= 0] = np.inf
+            np.divide(row, degree, out=part)
+            for other in range(1, len(row)):
+                added = np.multiply(part[other - 1], row[other:], out=spare[: len(row) - other])
+                rows[node + other] += added
             self.degree.append(degree)
-            self.share.append(share)
 
     def solve(self, right: Array) -> Array:
         """(A, X) potentials for (A, X) right sides."""
@@ -104,7 +166,8 @@ class _Mesh:
             change[node + 1 :] += share * change[node]
         change[-1] = 0.0
         for node in range(len(self.share) - 1, -1, -1):
-            change[node] = change[node] / self.degree[node] + np.sum(self.share[node] * change[node + 1 :], axis=0)
+            change[node] /= self.degree[node]
+            change[node] += np.sum(self.share[node] * change[node + 1 :], axis=0)
         return change
 
 

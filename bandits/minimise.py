@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from bandits.newton import descend
 from bandits.outcome import Outcome, nothing_left, read_vertex
 from bandits.probe import LossShape, falls_for_ever, inspect_loss, reads_target
 from bandits.problem import TabularBandit
+from bandits.rankings_rows import ranked_blocks
+from bandits.rankings_solve import minimise_staged
 from bandits.rows import Rows, read_rows
 from bandits.solution import Solution
 
@@ -31,7 +33,7 @@ _DENSE_LIMIT = 1000
 def minimise_loss(
     bandit: TabularBandit,
     loss: Callable,
-    data: Comparisons | Rankings | None = None,
+    data: Comparisons | Rankings | Sequence[Rankings] | None = None,
     *,
     design: Any = None,
     preferences: Any = None,
@@ -44,7 +46,8 @@ def minimise_loss(
     Args:
         bandit: the problem; the loss sees its reference, and the reward only through `preferences`.
         loss: any callable PairLogProbs -> (N,), or RankedLogProbs -> (N,) for Rankings, one loss per row.
-        data: Comparisons (weight and target honoured), Rankings, or None for the exact population.
+        data: Comparisons (weight and target honoured), Rankings, or None for the exact population. A Plackett-Luce loss takes a
+            list of Rankings too, of one length each.
         design: (X, A, A) symmetric weights of compared pairs, zero diagonal; default uniform over supported pairs.
         preferences: (X, A, A) P(i beats j); default Bradley-Terry of the reward.
         start: (X, A) log-policy to start from; default the reference.
@@ -80,6 +83,18 @@ def minimise_loss(
         raise ValueError(f"loss is {loss!r}, expected a callable: PairLogProbs -> (N,).")
     if data is not None and (design is not None or preferences is not None):
         raise ValueError("data was given together with design or preferences, which describe the population. Pass one of the two.")
+    ranked = ranked_blocks(data)
+    if ranked is not None:
+        first = _starts(bandit, start, LossShape(shift_invariant=True, convex=True, kinked=False, length=1.0))[0]
+        staged = minimise_staged(bandit, loss, ranked, first, tol=tol, max_steps=max_steps)
+        if staged is not None:
+            return staged
+        if len(ranked) > 1:
+            raise ValueError(
+                f"data is {len(ranked)} blocks of rankings, which are solved together for Plackett-Luce losses alone, and the loss was not "
+                "recognised as one. Pass one block, or call minimise_ranking_loss for a convex loss."
+            )
+        data = ranked[0]
     soft = not isinstance(data, Rankings) and reads_target(loss, bandit.tokens is not None)
     rows = read_rows(bandit, data, design, preferences, soft=soft)
     shape = inspect_loss(loss, rows)
@@ -99,12 +114,17 @@ def minimise_loss(
     starts = _starts(bandit, start, shape)
     copies = kept.repeated(len(starts)) if len(starts) > 1 else kept
     if margins_suffice:
-        model: MarginModel | LogitModel = MarginModel(loss, copies)
+        model: MarginModel | LogitModel = MarginModel(loss, copies, graph.component)
     else:
         model = LogitModel(loss, copies, np.tile(graph.component, (len(starts), 1)) if shape.shift_invariant else None)
+    logits = np.concatenate(starts)
+    settled, before = np.zeros(len(logits), dtype=bool), 0
+    if isinstance(model, MarginModel):
+        logits, settled, before = model.approach(logits, shape.length)
     uneven = np.ptp(np.where(copies.bandit.support, copies.bandit.log_ref, 0.0), axis=1)
     far = np.maximum((_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length, _FAR_NATS) + uneven
-    end = descend(model, np.concatenate(starts), radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far)
+    end = descend(model, logits, radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far, settled=settled)
+    end = end._replace(steps=before + end.steps)
     return Outcome(rows, shape, graph, gone, model, end, len(starts)).solution()
 
 
@@ -112,7 +132,7 @@ def _graph_of(rows: Rows) -> ComparisonGraph:
     a, x = rows.bandit.n_actions, rows.bandit.n_contexts
     if rows.ranked:
         return comparison_graph(Rankings(rows.context, rows.actions), a, n_contexts=x)
-    chosen, rejected = rows.context * a + rows.actions[:, 0], rows.context * a + rows.actions[:, 1]
+    chosen, rejected = rows.nodes
     if rows.target is None:
         return graph_of_wins(chosen, rejected, x, a)
     won, lost = rows.target > 0, rows.target < 1

@@ -32,6 +32,9 @@ class Model(Protocol):
     def step(self, point: Point) -> tuple[Array, Array]:
         """(X, A) a descent step of the logits and (X,) minus its slope, the decrement."""
 
+    def error_bound(self, point: Point) -> tuple[Array, Array]:
+        """(X,) nats by which a difference of logits can be off, rounding included, and the decrement."""
+
 
 class Descent(NamedTuple):
     """Where the iterations ended: logits (X, A), their point, steps, which contexts (X,) came to rest, their last true move (X, A)."""
@@ -43,7 +46,7 @@ class Descent(NamedTuple):
     last_move: Array
 
 
-def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps: int, far: Array) -> Descent:
+def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps: int, far: Array, settled: Array | None = None) -> Descent:
     """Newton with a step search, until no logit moves by more than `tol` or rounding has the last word.
 
     Args:
@@ -53,6 +56,8 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
         tol: relative to 1 + the spread of the logits.
         max_steps: then the contexts still moving are not done.
         far: (X,) nats; a context whose logits spread beyond is given up, for it runs to infinity.
+        settled: (X,) contexts whose start is the end of an iteration that converged: they are done at once if the bound of
+            their error owes more to rounding than to the first step.
     """
     reach = np.full(len(logits), radius)
     point = model.evaluate(logits)
@@ -64,6 +69,8 @@ def descend(model: Model, logits: Array, *, radius: float, tol: float, max_steps
         spread, length = model.extent(logits), model.extent(move)
         size = length / (1 + spread)
         done |= ~lost & ((size <= tol) | ((size < 1e-6) & (size > last / 2)))
+        if steps == 0 and settled is not None and (settled & ~done).any():
+            done |= settled & (size < 1e-6) & (4 * length <= model.error_bound(point)[0])
         lost |= ~done & (spread > far)
         active = ~(done | lost)
         if not active.any():

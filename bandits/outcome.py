@@ -123,7 +123,6 @@ class Outcome:
         value, magnitude, gradient = end.point.value[best], end.point.magnitude[best], self.model.gradient(end.point)[best]
         gap = np.maximum(decrement, 0.0) + 8 * np.finfo(np.float64).eps * magnitude
         direction = np.where(away[:, None], direction, np.where(self.gone[:, None], self.graph.direction, 0.0))
-        flat = np.array([one is Status.FLAT for one in statuses])
         return Solution(
             log_policy=np.where(nowhere[:, None], np.nan, policies[best]),
             value=float("nan") if nowhere.any() else float(self.rows.share[alive] @ value[alive]),
@@ -133,9 +132,9 @@ class Outcome:
             certificate=Certificate(
                 gap_bound=float(self.rows.share[alive] @ gap[alive]) if ended else float("nan"),
                 distance_bound=float(np.max(bound[alive], initial=0.0)) if ended else float("nan"),
-                reason=self._reason(status) + (self.model.caveat if ended else ""),
+                reason=self._reason(status),
                 statuses=statuses,
-                components=self.component if flat.any() else None,
+                components=self.component if Status.FLAT in statuses else None,
                 direction=direction if nowhere.any() else None,
                 minima=minima,
             ),
@@ -149,6 +148,8 @@ class Outcome:
         direction has no curvature, or not at all, is followed back and ahead.
         """
         end, length = self.end, self.shape.length
+        if self.shape.shift_invariant and end.done.all() and not end.last_move.any():
+            return np.zeros(len(best), dtype=bool), np.zeros((len(best), end.logits.shape[1]))
         spread = np.ptp(end.logits, axis=1, keepdims=True)
         suspects = [(~end.done | (np.ptp(end.last_move, axis=1) > 1e-3 * length), end.last_move, length)]
         suspects.append((~end.done, end.logits, spread / 16))
@@ -198,20 +199,17 @@ class Outcome:
         if isinstance(self.model, LogitModel) and not self.shape.shift_invariant:
             loose = self.model.flattest(self.end.point)[1][best] > 0
         done = self.end.done[best]
-        statuses = []
-        for context in range(len(away)):
-            if self.gone[context] or away[context]:
-                statuses.append(Status.NO_MINIMISER)
-            elif not self.seen[context]:
-                alone = self.bandit.support[context].sum() == 1
-                statuses.append(Status.OPTIMAL if alone else Status.FLAT)
-            elif not done[context]:
-                statuses.append(Status.NOT_CONVERGED)
-            elif many[context]:
-                statuses.append(Status.SEVERAL_MINIMA)
-            else:
-                statuses.append(Status.FLAT if loose[context] else Status.OPTIMAL)
-        return tuple(statuses)
+        alone = self.bandit.support.sum(axis=1) == 1
+        cases = {
+            Status.NO_MINIMISER: self.gone | away,
+            Status.OPTIMAL: ~self.seen & alone,
+            Status.FLAT: ~self.seen,
+            Status.NOT_CONVERGED: ~done,
+            Status.SEVERAL_MINIMA: many,
+        }
+        earned = np.select(list(cases.values()), np.arange(1, 6), np.where(loose, 6, 0))
+        names = [Status.OPTIMAL, *cases, Status.FLAT]
+        return tuple([names[code] for code in earned.tolist()])
 
     def _reason(self, status: Status) -> str:
         if status is Status.NO_MINIMISER and self.gone.any():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from bandits.columns import comparison_columns, ranking_columns
+from bandits.columns import index_column, ranking_columns, target_column, weight_column
 from bandits.data import Comparisons, PairLogProbs, RankedLogProbs, Rankings
 from bandits.door import Array
 from bandits.problem import TabularBandit
@@ -45,6 +46,11 @@ class Rows:
     def ref(self) -> Array:
         """(N, K) reference log-probabilities."""
         return self.bandit.log_ref[self.context[:, None], self.actions]
+
+    @cached_property
+    def nodes(self) -> Array:
+        """(K, N) numbers of the actions of each place: context * A + action."""
+        return np.asarray(self.context * self.bandit.n_actions + self.actions.T)
 
     def see(self, policy: Array) -> Any:
         """PairLogProbs or RankedLogProbs: what the loss sees when the rows' actions have log-probabilities `policy`, (N, K)."""
@@ -110,17 +116,21 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
         return _normalised(bandit, where[0], np.stack(where[1:], axis=1), joint[where], None)
     if not isinstance(data, Comparisons):
         raise ValueError(f"data is {type(data).__name__}, expected Comparisons, Rankings, or None for the exact population.")
-    context, chosen, rejected, weight, target = comparison_columns(data, a, x)
+    context = index_column("context", data.context, x)
+    chosen = index_column("chosen", data.chosen, a, length=len(context))
+    rejected = index_column("rejected", data.rejected, a, length=len(context))
+    counted = None if data.weight is None else weight_column(data.weight, len(context))
+    target = None if data.target is None else target_column(data.target, len(context))
     same = chosen == rejected
-    if same.any() and (same := same & (weight > 0)).any():
+    if same.any() and (same := same if counted is None else same & (counted > 0)).any():
         row = int(np.flatnonzero(same)[0])
         raise ValueError(f"comparison {row} compares action {chosen[row]} with itself, which says nothing. Drop such rows.")
     if soft:
-        return _of_table(bandit, Comparisons(context, chosen, rejected, weight, target).aggregate(), soft=True)
-    if data.target is None or (target == 1).all():
-        one_way = Comparisons(context, chosen, rejected, None if data.weight is None else weight)
-        return _of_table(bandit, one_way.aggregate(), soft=False)
-    parts = [(context, chosen, rejected, weight * target), (context, rejected, chosen, weight * (1 - target))]
+        return _of_table(bandit, Comparisons(context, chosen, rejected, counted, target).aggregate(), soft=True)
+    if target is None or (target == 1).all():
+        return _of_table(bandit, Comparisons(context, chosen, rejected, counted).aggregate(), soft=False)
+    whole = np.ones(len(context)) if counted is None else counted
+    parts = [(context, chosen, rejected, whole * target), (context, rejected, chosen, whole * (1 - target))]
     both = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     return _of_table(bandit, both.aggregate(), soft=False)
 
@@ -129,7 +139,7 @@ def _of_table(bandit: TabularBandit, table: Comparisons, *, soft: bool) -> Rows:
     if not (table.weight > 0).all():
         kept = table.weight > 0
         table = Comparisons(*(column[kept] for column in table))
-    actions = np.stack([table.chosen, table.rejected], axis=1)
+    actions = np.stack([table.chosen, table.rejected]).T
     return _normalised(bandit, table.context, actions, table.weight, table.target if soft else None)
 
 
@@ -143,5 +153,7 @@ def _normalised(bandit: TabularBandit, context: Array, actions: Array, weight: A
             f"action {actions[row, column]} of context {context[row]} is compared, but the reference gives it no probability: "
             "its log-ratio is not defined. Drop the comparison, or give the reference full support."
         )
+    if bandit.n_contexts == 1:
+        return Rows(bandit, context, actions, weight / weight.sum(), np.ones(1), target, ranked)
     mass = np.bincount(context, weights=weight, minlength=bandit.n_contexts)
     return Rows(bandit, context, actions, weight / mass[context], mass / mass.sum(), target, ranked)

@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 def worst_status(statuses: tuple[Status, ...]) -> Status:
     """The status that speaks for all contexts: the last of them in the order of `Status`."""
-    return max(statuses, key=list(Status).index)
+    return max(set(statuses), key=list(Status).index)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,127 @@
+"""Newton steps on graphs in which most pairs are compared: weights as a full matrix, conjugate gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bandits.conjugate import Parts, bound_potentials, parts_of, solve_laplacian
+from bandits.door import Array
+
+__all__ = ["TableFold", "Tables", "fills_a_table"]
+
+_LARGEST = 2000  # nodes up to which the weights are a full matrix
+_STRIPE = 32  # rows of the matrix worked on at a time: what a processor's cache holds
+_EPS = np.finfo(np.float64).eps
+
+
+def fills_a_table(n_rows: int, n_nodes: int) -> bool:
+    """Whether a full matrix is the better way."""
+    return n_nodes <= _LARGEST and 10 * n_rows >= n_nodes * n_nodes
+
+
+class Tables:
+    """Iterative steps. `reliable` turns False where they are too slow to be trusted.
+
+    Args:
+        chosen: (N,) node of each row's chosen action, context * A + action; no two rows have both nodes in common.
+        rejected: (N,) node of the other.
+        shape: (X, A).
+        parts: the graph's components, if they are known.
+    """
+
+    def __init__(self, chosen: Array, rejected: Array, shape: tuple[int, int], parts: Parts | None = None) -> None:
+        self.shape, self.n, self.reliable = shape, shape[0] * shape[1], True
+        self.cell = chosen * self.n + rejected
+        self.parts = parts_of(chosen, rejected, self.n) if parts is None else parts
+        self.seen: tuple = ()
+
+    def fold(self, weight: Array) -> TableFold:
+        """The rows, of (N,) weights, as unordered pairs."""
+        return TableFold(self._spread(weight), self.parts)
+
+    def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
+        weights, degree, gradient, _ = self._linearised(pull, stiff)
+        effort = 2 * float(np.abs(pull).sum())
+        change, self.reliable = solve_laplacian(_both_ways(weights), degree, gradient, self.parts, effort=effort)
+        return -change.reshape(self.shape), (gradient * change).reshape(self.shape).sum(axis=1)
+
+    def gradient(self, pull: Array, stiff: Array) -> Array:
+        return self._linearised(pull, stiff)[2].reshape(self.shape)
+
+    def bound(self, pull: Array, stiff: Array) -> Array:
+        weights, degree, gradient, efforts = self._linearised(pull, stiff)
+        off = 2 * np.abs(gradient) + 8 * _EPS * efforts
+        return 2 * bound_potentials(_both_ways(weights), degree, off, self.parts).reshape(self.shape).max(axis=1)
+
+    def _linearised(self, pull: Array, stiff: Array) -> tuple[Array, Array, Array, Array]:
+        """Weights (n, n) of the rows; sums (n,) of them, of the pulls and of their sizes at the nodes. The last are kept."""
+        if not (self.seen and self.seen[0] is pull and self.seen[1] is stiff):
+            slopes = self._spread(pull)
+            won, lost = slopes.sum(axis=1), slopes.sum(axis=0)
+            if (pull <= 0).all():
+                efforts = -won - lost
+            else:
+                np.abs(slopes, out=slopes)
+                efforts = slopes.sum(axis=1) + slopes.sum(axis=0)
+            weights = self._spread(stiff)
+            self.seen = pull, stiff, (weights, weights.sum(axis=1) + weights.sum(axis=0), won - lost, efforts)
+        return self.seen[2]
+
+    def _spread(self, parts: Array) -> Array:
+        full = np.zeros(self.n * self.n)
+        full[self.cell] = parts
+        return full.reshape(self.n, self.n)
+
+
+def _stripes(n: int) -> list[slice]:
+    return [slice(first, first + _STRIPE) for first in range(0, n, _STRIPE)]
+
+
+def _both_ways(weights: Array) -> Callable[[Array], Array]:
+    """Products with the symmetric matrix weights + weights.T."""
+    return lambda vector: weights @ vector + weights.T @ vector
+
+
+class TableFold:
+    """Unordered pairs of a well filled graph, for `bandits.logistic`.
+
+    Args:
+        wins: (n, n) weights of the rows.
+        parts: the graph's components.
+    """
+
+    def __init__(self, wins: Array, parts: Parts) -> None:
+        won, lost = wins.sum(axis=1), wins.sum(axis=0)
+        self.lead, self.degree, self.parts = (won - lost)[:, None], (won + lost)[:, None], parts
+        self.total, self.weights = np.empty_like(wins), np.zeros_like(wins)
+        for rows in _stripes(len(wins)):
+            ahead = slice(rows.start, None)
+            self.total[rows, ahead] = np.triu(wins[rows, ahead] + wins[ahead, rows].T)
+        self.effort = 2 * float(self.degree.sum())
+
+    def step(self, u: Array, goal: Array) -> Array:
+        from scipy.linalg.blas import dsymv
+
+        level, n = u[:, 0], len(u)
+        gradient = -goal[:, 0]
+        for rows in _stripes(n):
+            ahead = slice(rows.start, n)
+            tanh = np.subtract.outer(level[rows], level[ahead])
+            np.tanh(tanh, out=tanh)
+            slope = self.total[rows, ahead] * tanh
+            tanh *= slope
+            np.subtract(self.total[rows, ahead], tanh, out=self.weights[rows, ahead])
+            gradient[rows] += slope.sum(axis=1)
+            gradient[ahead] -= slope.sum(axis=0)
+
+        def times(vector: Array) -> Array:
+            return dsymv(1.0, self.weights.T, vector, lower=1)
+
+        change, converged = solve_laplacian(times, times(np.ones(n)), gradient, self.parts, effort=self.effort)
+        return change[:, None] if converged else np.full_like(u, np.nan)
+
+    def keep(self, contexts: Array) -> TableFold:
+        """One graph is all or nothing."""
+        return self
