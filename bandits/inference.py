@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from bandits.data import Rankings
 from bandits.door import Array, as_numpy, require_reward
 from bandits.maximise import maximise_value
 from bandits.problem import TabularBandit
+from bandits.ranking import observed_information
+from bandits.rankings_rows import ranked_blocks
 from bandits.sample import design_matrix
 
 __all__ = [
@@ -68,25 +72,36 @@ def design_information(bandit: TabularBandit, design: Any = None) -> Array:
     return pair_information(np.where(bandit.support, bandit.reward, 0.0), 2 * design_matrix(bandit, design))
 
 
-def ranking_information(reward: Any, *, top: int | None = None) -> Array:
-    r"""Fisher information about the rewards in one Plackett-Luce ranking of all actions, of which the first `top` places are seen.
+def ranking_information(reward: Any, data: Rankings | Sequence[Rankings] | None = None, *, top: int | None = None) -> Array:
+    r"""Fisher information about the rewards in Plackett-Luce rankings of which the first `top` places are seen.
 
     Args:
-        reward: (A,) or (X, A), finite; A at most 14, since all sets of actions left to choose from are visited.
-        top: places seen, 1 to A - 1; default all.
+        reward: (A,) or (X, A), finite.
+        data: Rankings, or a list of Rankings of one length each: then the information observed in them, weights counting
+            repetitions, at any number of actions. By default the one expected of one ranking of all A actions; A at most 14, since
+            all sets of actions left to choose from are visited.
+        top: places seen; default all.
 
     Returns:
-        (A, A) or (X, A, A), each row summing to 0. n rankings carry n times as much.
+        (A, A) or (X, A, A), each row summing to 0. n rankings of all actions are expected to carry n times as much as one.
 
     Raises:
-        ValueError: a reward is not finite, there are too many actions, or `top` is out of range.
+        ValueError: a reward is not finite, there are too many actions, `top` is out of range, or as `minimise_loss` for rankings.
 
     Source: Plackett 1975, Applied Statistics 24; Rafailov et al. 2023, arXiv:2305.18290, eq. 18.
 
     >>> (36 * ranking_information([0.0, 0.0, 0.0])).round(9).tolist()
     [[14.0, -7.0, -7.0], [-7.0, 14.0, -7.0], [-7.0, -7.0, 14.0]]
+    >>> difference_errors(ranking_information([0.0, 0.0], Rankings([0], [[0, 1]], [16.0]))).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
     """
     level = _finite_reward(reward)
+    if data is not None:
+        blocks = ranked_blocks(data)
+        if blocks is None:
+            raise ValueError(f"data is {type(data).__name__}, expected Rankings or a list of them.")
+        found = observed_information(blocks, np.atleast_2d(level), top=top)
+        return found if level.ndim == 2 else found[0]
     a = level.shape[-1]
     places = a - 1 if top is None else top
     if not 2 <= a <= _MOST_RANKED:

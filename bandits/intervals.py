@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bandits.columns import comparison_columns
-from bandits.data import Comparisons, Ties
+from bandits.data import Comparisons, Rankings, Ties
 from bandits.door import Array
 from bandits.graph import comparison_graph
+from bandits.ranking import ranking_likelihood
+from bandits.rankings_rows import ranked_blocks
 from bandits.strengths import Curve, component_constants, descend_strengths
 from bandits.ties import tie_likelihood
 
@@ -35,7 +37,7 @@ class Interval(NamedTuple):
 
 
 def likelihood_interval(
-    data: Comparisons,
+    data: Comparisons | Rankings | Sequence[Rankings],
     n_actions: int,
     first: int,
     second: int,
@@ -43,29 +45,35 @@ def likelihood_interval(
     level: float = 0.95,
     ties: Ties | None = None,
     model: str = "davidson",
+    top: int | None = None,
 ) -> Interval:
     r"""The interval of delta = r_first - r_second in which 2 (max log-likelihood - max over the rest at delta) <= chi-square quantile.
 
     Unlike estimate +- 1.96 standard errors it follows the likelihood's shape, and is the same in every parametrisation.
 
     Args:
-        data: Comparisons of one context; weight counts repetitions, a target P weighs both orders.
+        data: Comparisons of one context; weight counts repetitions, a target P weighs both orders. Or Rankings of one context, or
+            a list of Rankings of one length each, whose likelihood is that of Plackett and Luce.
         n_actions: A.
         first, second: the two actions.
         level: asymptotic coverage, in (0, 1).
         ties: comparisons that ended in a tie; then the tie parameter is profiled out too.
         model: "davidson" or "rao-kupper", for ties.
+        top: for rankings of which only the first `top` places were seen in order.
 
     Returns:
         Interval.
 
     Raises:
         ValueError: the data do not identify the difference, or no estimate exists; an index or the level is out of range;
-            several contexts; a target strictly between 0 and 1 together with ties.
+            several contexts; a target strictly between 0 and 1 together with ties; ties with rankings, or `top` without them.
 
     Source: Wilks 1938, Ann. Math. Statist. 9(1).
 
     >>> found = likelihood_interval(Comparisons([0, 0], [0, 1], [1, 0], [9.0, 3.0]), 2, 0, 1)
+    >>> [round(x, 6) for x in found[:3]]
+    [1.098612, -0.110854, 2.604151]
+    >>> found = likelihood_interval(Rankings([0, 0], [[0, 1], [1, 0]], [9.0, 3.0]), 2, 0, 1)
     >>> [round(x, 6) for x in found[:3]]
     [1.098612, -0.110854, 2.604151]
     """
@@ -76,7 +84,17 @@ def likelihood_interval(
         raise ValueError(f"first and second are both {first}: their difference is 0.")
     if not 0 < level < 1:
         raise ValueError(f"level is {level}, expected a probability strictly between 0 and 1.")
-    curve, constants, component = _likelihood(data, ties, n_actions, model)
+    blocks = ranked_blocks(data)
+    if blocks is not None:
+        if ties is not None:
+            raise ValueError(
+                "ties were given with rankings: no likelihood of both is known here. Rank by comparisons, or leave the ties out."
+            )
+        curve, constants, component = ranking_likelihood(_of_one_context(blocks), n_actions, top=top)
+    else:
+        if top is not None:
+            raise ValueError(f"top is {top}, but the data are comparisons: it says how many places of a ranking were seen.")
+        curve, constants, component = _likelihood(data, ties, n_actions, model)
     if component[first] != component[second]:
         raise ValueError(
             f"actions {first} and {second} are in different components of the comparisons: their difference is not identified."
@@ -85,19 +103,26 @@ def likelihood_interval(
     best = descend_strengths(curve, start, constants, concordance=_CONCORDANCE)
     contrast = np.zeros(len(start))
     contrast[first], contrast[second] = 1.0, -1.0
-    top, estimate = curve(best.at).value, float(contrast @ best.at)
+    lowest, estimate = curve(best.at).value, float(contrast @ best.at)
     error = float(np.sqrt(contrast @ best.covariance @ contrast))
     frame = np.linalg.qr(np.column_stack([contrast, np.eye(len(start))]))[0][:, 1 : len(start)]
     threshold = _quantile(level)
 
     def excess(delta: float) -> float:
-        return 2 * (_profile(curve, best.at, contrast, frame, constants, delta) - top) - threshold
+        return 2 * (_profile(curve, best.at, contrast, frame, constants, delta) - lowest) - threshold
 
     low, high = (_crossing(excess, estimate, side * error * np.sqrt(threshold)) for side in (-1, 1))
     return Interval(estimate, low, high, threshold)
 
 
-def _likelihood(data: Comparisons, ties: Ties | None, n_actions: int, model: str) -> tuple[Callable[[Array], Curve], Array, Array]:
+def _of_one_context(blocks: Sequence[Rankings]) -> list[Rankings]:
+    contexts = np.unique(np.concatenate([np.asarray(block.context).reshape(-1) for block in blocks]))
+    if len(contexts) > 1:
+        raise ValueError(f"the data has contexts {contexts.tolist()[:5]}, expected one. Select a context's rankings.")
+    return [block._replace(context=np.zeros(len(block.order), dtype=np.int64)) for block in blocks]
+
+
+def _likelihood(data: Any, ties: Ties | None, n_actions: int, model: str) -> tuple[Callable[[Array], Curve], Array, Array]:
     context, chosen, rejected, weight, target = comparison_columns(data, n_actions)
     if len(np.unique(context)) > 1:
         raise ValueError(f"the data has contexts {np.unique(context).tolist()[:5]}, expected one. Select a context's rows.")

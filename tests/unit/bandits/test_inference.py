@@ -104,6 +104,40 @@ def test_rankings_are_the_curvature_of_the_fit_to_the_population():
     np.testing.assert_allclose(reward_covariance(ranking_information(reward)), rest.covariance, rtol=1e-9)
 
 
+@pytest.mark.parametrize("top", [None, 1])
+def test_information_in_rankings_is_the_curvature_of_their_likelihood(top):
+    rng = np.random.default_rng(0)
+    blocks = [Rankings(np.zeros(40, int), np.argsort(rng.random((40, 4)), axis=1)[:, :k], rng.random(40)) for k in (4, 2)]
+    rest = ranking_strengths(blocks, 4, top=top)
+    np.testing.assert_allclose(reward_covariance(ranking_information(rest.at, blocks, top=top)), rest.covariance, rtol=1e-8, atol=1e-12)
+
+
+def test_information_in_all_orders_is_what_one_ranking_is_expected_to_carry():
+    reward, orders = np.array([[0.5, 0.0, -1.0], [0.0, 0.0, 2.0]]), np.array(list(permutations(range(3))))
+    chances = [law_of(orders, at) for at in reward]
+    data = Rankings(np.repeat([0, 1], 6), np.tile(orders, (2, 1)), np.concatenate(chances))
+    np.testing.assert_allclose(ranking_information(reward, data), ranking_information(reward), atol=1e-14)
+    with pytest.raises(ValueError, match="expected Rankings"):
+        ranking_information(reward, orders)
+    with pytest.raises(ValueError, match="top is 0"):
+        ranking_information(reward, data, top=0)
+
+
+def law_of(orders, reward):
+    return np.array([np.exp(sum(reward[o[k]] - np.logaddexp.reduce(reward[o[k:]]) for k in range(len(o)))) for o in orders])
+
+
+def test_errors_of_rankings_are_the_scatter_of_their_estimates():
+    rng, truth = np.random.default_rng(1), np.array([0.5, 0.0, -0.5])
+    found = []
+    for _ in range(150):
+        order = np.argsort(-(truth + rng.gumbel(size=(100, 3))), axis=1)
+        at = ranking_strengths([Rankings(np.zeros(100, int), order)], 3).at
+        found.append(at[0] - at[2])
+    error = difference_errors(100 * ranking_information(truth))[0, 2]
+    assert np.std(found) == pytest.approx(error, rel=0.2)
+
+
 def test_standard_errors_of_the_baseball_season():
     chosen, rejected = np.nonzero(BASEBALL)
     data = Comparisons(np.zeros(len(chosen), int), chosen, rejected, BASEBALL[chosen, rejected])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize
 
-from bandits.data import Comparisons, Ties
+from bandits.data import Comparisons, Rankings, Ties
 from bandits.inference import difference_errors, pair_information
 from bandits.intervals import likelihood_interval
 
@@ -75,6 +75,47 @@ def test_soft_targets_and_other_components():
     assert one == pytest.approx(other, abs=1e-10)
 
 
+RANKED = Rankings(np.zeros(7, int), [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [1, 0, 2], [2, 1, 0], [0, 1, 2]], [3, 2, 1, 1, 2, 1, 2])
+
+
+def test_rankings_of_two_are_comparisons():
+    order = np.stack(np.nonzero(CYCLE), axis=1)
+    ranked = Rankings(np.zeros(len(order), int), order, CYCLE[CYCLE > 0])
+    assert likelihood_interval(ranked, 3, 0, 2) == pytest.approx(likelihood_interval(table(CYCLE), 3, 0, 2), abs=1e-10)
+
+
+@pytest.mark.parametrize("top", [None, 1])
+def test_the_profile_of_rankings_by_brute_force(top):
+    short = Rankings(np.zeros(2, int), [[2, 1], [1, 2]], [2.0, 1.0])
+    found = likelihood_interval([RANKED, short], 3, 0, 2, top=top)
+
+    def loss(strength):
+        total = 0.0
+        for block in (RANKED, short):
+            for row, weight in zip(np.asarray(block.order), block.weight, strict=True):
+                for k in range(len(row) - 1 if top is None else top):
+                    total += weight * (np.logaddexp.reduce(strength[row[k:]]) - strength[row[k]])
+        return total
+
+    def profile(delta):
+        return minimize(lambda free: loss(np.array([delta, free[0], 0.0])), [0.0], tol=1e-12).fun
+
+    lowest = minimize(lambda free: loss(np.array([*free, 0.0])), [0.0, 0.0], tol=1e-12)
+    assert found.estimate == pytest.approx(lowest.x[0], abs=1e-5)
+    for end in (found.low, found.high):
+        assert 2 * (profile(end) - lowest.fun) == pytest.approx(found.threshold, abs=1e-6)
+
+
+def test_intervals_of_rankings_cover_the_truth_as_often_as_they_say():
+    rng, truth = np.random.default_rng(0), np.array([0.6, 0.0, -0.4, -0.2])
+    covered = []
+    for _ in range(120):
+        order = np.argsort(-(truth + rng.gumbel(size=(60, 4))), axis=1)
+        found = likelihood_interval(Rankings(np.zeros(60, int), order), 4, 0, 2, level=0.8, top=2)
+        covered.append(found.low <= 1.0 <= found.high)
+    assert 0.8 - 0.12 < np.mean(covered) < 0.8 + 0.12  # more than three standard errors of 120 trials
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
@@ -85,6 +126,11 @@ def test_soft_targets_and_other_components():
         ((table(CYCLE), 3, 0, 1), {"level": 1.0}, "level is 1.0"),
         ((Comparisons([0, 1], [0, 1], [1, 0]), 2, 0, 1), {}, "contexts"),
         ((table(CYCLE), 3, 0, 1), {"ties": Ties([0], [0], [1]), "model": "elo"}, "model is 'elo'"),
+        ((RANKED, 3, 0, 1), {"ties": Ties([0], [0], [1])}, "ties were given with rankings"),
+        ((RANKED, 3, 0, 1), {"top": 0}, "top is 0"),
+        ((table(CYCLE), 3, 0, 1), {"top": 1}, "the data are comparisons"),
+        ((RANKED._replace(context=np.arange(7)), 3, 0, 1), {}, "contexts"),
+        ((Rankings([0], [[0, 1]]), 2, 0, 1), {}, "no estimate exists"),
         ((Comparisons([0], [0], [1], None, [0.5]), 2, 0, 1), {"ties": Ties([0], [0], [1])}, "one way"),
     ],
 )

@@ -91,6 +91,22 @@ def test_a_ranking_counts_as_its_neighbours():
     assert len(consecutive_wins([]).chosen) == 0
 
 
+def test_the_last_choice_seen_beats_all_that_were_left():
+    wins = consecutive_wins([Rankings([0], [[3, 1, 0, 2]])], top=2)
+    assert (wins.chosen.tolist(), wins.rejected.tolist()) == ([1, 1, 3], [0, 2, 1])
+    data = [Rankings([0, 0], [[0, 1, 2], [1, 2, 0]])]
+    with pytest.raises(ValueError, match="no estimate exists"):
+        ranking_strengths(data, 3, top=1)
+    with pytest.raises(ValueError, match="top is 0"):
+        ranking_strengths(data, 3, top=0)
+
+
+def test_first_choices_are_a_multinomial():
+    data = [Rankings(np.zeros(3, int), [[0, 1, 2], [1, 2, 0], [2, 0, 1]], [5.0, 3.0, 2.0])]
+    rest = ranking_strengths(data, 3, top=1)
+    np.testing.assert_allclose(np.exp(rest.at) / np.exp(rest.at).sum(), [0.5, 0.3, 0.2], atol=1e-13)
+
+
 def test_the_loss_sees_what_it_should():
     seen = []
 
