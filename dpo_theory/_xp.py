@@ -7,205 +7,45 @@ axis.
 
 from __future__ import annotations
 
+import math
 import sys
 from numbers import Rational
 from typing import Any
 
 import numpy as np
 
+from dpo_theory._backends import NumPy, Torch
+from dpo_theory._symbolic import Symbolic
+
 __all__ = [
     "arrays",
     "ascending",
+    "clip",
+    "detached",
     "exp",
     "expect",
+    "expm1",
+    "given_slope",
     "is_symbolic",
+    "joined",
     "largest",
+    "log",
+    "log1mexp",
     "log_sigmoid",
     "logsumexp",
     "namespace",
     "relu",
     "sigmoid",
     "softplus",
+    "stacked",
+    "step",
+    "surprises",
     "tail_logsumexp",
     "total",
 ]
 
 
 _NUMBERS = (int, float)  # they take the dtype of the array they meet; NumPy's own scalars do not
-
-
-class NumPy:
-    """float64 (or whatever dtype comes in) on arrays and Python numbers."""
-
-    symbolic = False
-
-    @staticmethod
-    def exp(x: Any) -> Any:
-        return np.exp(x)
-
-    @staticmethod
-    def softplus(x: Any) -> Any:
-        return np.logaddexp(0.0, x)
-
-    @staticmethod
-    def sigmoid(x: Any) -> Any:
-        from scipy.special import expit
-
-        return expit(x)
-
-    @staticmethod
-    def relu(x: Any) -> Any:
-        return np.maximum(x, 0.0)
-
-    @staticmethod
-    def ascending(x: Any) -> Any:
-        return np.sort(x, axis=-1)
-
-    @staticmethod
-    def total(x: Any) -> Any:
-        return np.sum(x, axis=-1)
-
-    @staticmethod
-    def logsumexp(x: Any, keepdims: bool) -> Any:
-        from scipy.special import logsumexp as scipy_logsumexp
-
-        return scipy_logsumexp(x, axis=-1, keepdims=keepdims)
-
-    @staticmethod
-    def tail_logsumexp(x: Any) -> Any:
-        return np.logaddexp.accumulate(np.asarray(x)[..., ::-1], axis=-1)[..., ::-1]
-
-    @staticmethod
-    def expect(log_probs: Any, values: Any) -> Any:
-        taken = ~np.isneginf(log_probs)
-        infinite = taken & np.isinf(values)  # e^{log_probs} may have underflown to 0, which it is not
-        terms = np.exp(log_probs) * np.where(taken & ~infinite, values, 0.0)
-        return np.sum(np.where(infinite, values, terms), axis=-1)
-
-
-class Torch:
-    """Tensors on any device; every primitive has first and second derivatives that are finite and right to rounding of 1."""
-
-    symbolic = False
-
-    @staticmethod
-    def exp(x: Any) -> Any:
-        import torch
-
-        return torch.exp(x)
-
-    @staticmethod
-    def softplus(x: Any) -> Any:
-        import torch
-
-        return -torch.nn.functional.logsigmoid(-x)  # torch's own softplus turns linear at 20
-
-    @staticmethod
-    def sigmoid(x: Any) -> Any:
-        import torch
-
-        return torch.sigmoid(x)
-
-    @staticmethod
-    def relu(x: Any) -> Any:
-        import torch
-
-        return torch.relu(x)
-
-    @staticmethod
-    def ascending(x: Any) -> Any:
-        return x.sort(dim=-1).values
-
-    @staticmethod
-    def total(x: Any) -> Any:
-        return x.sum(-1)
-
-    @staticmethod
-    def logsumexp(x: Any, keepdims: bool) -> Any:
-        import torch
-
-        return torch.logsumexp(x, dim=-1, keepdim=keepdims)
-
-    @staticmethod
-    def tail_logsumexp(x: Any) -> Any:
-        import torch
-
-        return torch.logcumsumexp(x.flip(-1), dim=-1).flip(-1)
-
-    @staticmethod
-    def expect(log_probs: Any, values: Any) -> Any:
-        import torch
-
-        taken = ~torch.isneginf(log_probs)
-        infinite = taken & torch.isinf(values)
-        weight = torch.where(taken, torch.exp(torch.where(taken, log_probs, 0.0)), 0.0)
-        terms = weight * torch.where(taken & ~infinite, values, 0.0)
-        return torch.where(infinite, values, terms).sum(-1)
-
-
-class Symbolic:
-    """SymPy expressions, and object arrays of them for a fixed number of actions."""
-
-    symbolic = True
-
-    @staticmethod
-    def _each(function: Any, x: Any) -> Any:
-        if not isinstance(x, np.ndarray):
-            return function(x)
-        entries = np.empty(x.size, dtype=object)
-        entries[:] = [function(v) for v in x.flat]  # not a ufunc: SymPy's own float work would raise its warnings
-        return entries.reshape(x.shape)[()]
-
-    @staticmethod
-    def exp(x: Any) -> Any:
-        import sympy
-
-        return Symbolic._each(sympy.exp, x)
-
-    @staticmethod
-    def softplus(x: Any) -> Any:
-        import sympy
-
-        return Symbolic._each(lambda v: sympy.log(1 + sympy.exp(v)), x)
-
-    @staticmethod
-    def sigmoid(x: Any) -> Any:
-        import sympy
-
-        return Symbolic._each(lambda v: 1 / (1 + sympy.exp(-v)), x)
-
-    @staticmethod
-    def relu(x: Any) -> Any:
-        import sympy
-
-        return Symbolic._each(lambda v: sympy.Max(v, 0), x)
-
-    @staticmethod
-    def ascending(x: Any) -> Any:
-        if np.ndim(x) and np.shape(x)[-1] > 1:
-            raise ValueError("expressions have no order: sort numbers, or read the loss on one pair.")
-        return x
-
-    @staticmethod
-    def total(x: Any) -> Any:
-        return np.sum(x, axis=-1)
-
-    @staticmethod
-    def logsumexp(x: Any, keepdims: bool) -> Any:
-        import sympy
-
-        return Symbolic._each(sympy.log, np.sum(Symbolic.exp(x), axis=-1, keepdims=keepdims))
-
-    @staticmethod
-    def tail_logsumexp(x: Any) -> Any:
-        import sympy
-
-        tails = np.add.accumulate(Symbolic.exp(x)[..., ::-1], axis=-1)[..., ::-1]
-        return Symbolic._each(sympy.log, tails)
-
-    @staticmethod
-    def expect(log_probs: Any, values: Any) -> Any:
-        return np.sum(Symbolic.exp(log_probs) * values, axis=-1)
 
 
 def namespace(*values: Any) -> Any:
@@ -272,18 +112,87 @@ def is_symbolic(*values: Any) -> bool:
     return bool(namespace(*values).symbolic)
 
 
-def exp(x: Any) -> Any:
-    """e^x."""
-    return namespace(x).exp(x)
+def exp(x: Any, *, ceiling: float | None = None) -> Any:
+    """e^x; numbers beyond the ceiling go on along the tangent there, expressions have none.
+
+    >>> exp(np.array([0.0, 700.0]), ceiling=2.0).round(3).tolist()  # 1, and e^2 (1 + 698)
+    [1.0, 5164.95]
+    """
+    return namespace(x).exp(x) if ceiling is None else namespace(x).tangent_exp(x, ceiling)
 
 
-def softplus(x: Any) -> Any:
+def expm1(x: Any, *, ceiling: float | None = None) -> Any:
+    """e^x - 1, exact near 0; the ceiling is that of `exp`."""
+    return namespace(x).expm1(x) if ceiling is None else namespace(x).tangent_expm1(x, ceiling)
+
+
+def log(x: Any) -> Any:
+    """The natural logarithm; that of a plain number is a plain number."""
+    return math.log(x) if type(x) in _NUMBERS else namespace(x).log(x)
+
+
+def clip(x: Any, bound: Any) -> Any:
+    """x, but not beyond -bound and bound."""
+    return namespace(x).clip(x, bound)
+
+
+def step(x: Any) -> Any:
+    """1 where x >= 0, else 0; its derivative is 0.
+
+    >>> step(np.array([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 1.0, 1.0]
+    """
+    return namespace(x).step(x)
+
+
+def log1mexp(x: Any) -> Any:
+    """log(1 - e^x) for x < 0, exact at both ends, in value and derivatives.
+
+    >>> log1mexp(np.array([-1e-12, -1.0, -50.0])).round(4)
+    array([-27.631 ,  -0.4587,  -0.    ])
+    """
+    return namespace(x).log1mexp(x)
+
+
+def detached(x: Any) -> Any:
+    """The value, held fixed in every derivative; on NumPy and SymPy, which keep no graph, it is the value."""
+    return namespace(x).detached(x)
+
+
+def stacked(*columns: Any) -> Any:
+    """Columns side by side, on a new last axis: (...) each -> (..., K).
+
+    >>> stacked(np.zeros(2), np.ones(2)).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+    return namespace(*columns).stacked(*columns)
+
+
+def joined(*columns: Any) -> Any:
+    """Columns one after the other: (N,), (M,) -> (N + M,)."""
+    return namespace(*columns).joined(*columns)
+
+
+def given_slope(value: Any, slope: Any, x: Any) -> Any:
+    """The value, whose derivative in x is `slope` for autograd; elsewhere the value alone."""
+    if namespace(x) is not Torch:
+        return value
+    from dpo_theory._given_slope import GivenSlope
+
+    return GivenSlope.apply(value.detach(), slope, x)
+
+
+def softplus(x: Any, *, exponential: Any = None) -> Any:
     """log(1 + e^x), exact at both ends.
+
+    Args:
+        x: the exponent.
+        exponential: e^x where it is known better than x, which has lost digits; it is used where x <= 10 and has to be finite.
 
     >>> softplus(np.array([-1e4, 0.0, 1e4])).tolist()
     [0.0, 0.6931471805599453, 10000.0]
     """
-    return namespace(x).softplus(x)
+    return namespace(x).softplus(x) if exponential is None else namespace(x).softplus_of(x, exponential)
 
 
 def log_sigmoid(x: Any) -> Any:
@@ -332,3 +241,13 @@ def expect(log_probs: Any, values: Any) -> Any:
     np.float64(2.0)
     """
     return namespace(log_probs, values).expect(log_probs, values)
+
+
+def surprises(x: Any) -> Any:
+    """tail_logsumexp(x) - x, without cancellation in value or derivatives where the backend can: (..., K) -> (..., K).
+
+    >>> surprises(np.array([100.0, 0.0])).tolist()
+    [3.720075976020836e-44, 0.0]
+    """
+    own = getattr(namespace(x), "surprises", None)
+    return tail_logsumexp(x) - x if own is None else own(x)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from bandits.data import RankedLogProbs
 from bandits.door import require_beta
-from dpo_theory._xp import is_symbolic, tail_logsumexp, total
+from dpo_theory._xp import is_symbolic, surprises, total
 
 __all__ = ["PlackettLuceDPO"]
 
@@ -15,6 +15,9 @@ __all__ = ["PlackettLuceDPO"]
 @dataclass(frozen=True)
 class PlackettLuceDPO:
     r"""-sum_k [ beta h_k - log sum_{j >= k} exp(beta h_j) ], h = log pi/pi_ref, rankings best first.
+
+    A partial ranking is given by the answers that it ranks alone: the model is closed under leaving answers out. One whose best answers
+    are ranked, above a rest in no order, is given whole, with `top`.
 
     Args:
         beta: reward per nat, > 0.
@@ -42,6 +45,5 @@ class PlackettLuceDPO:
 
     def __call__(self, ranked: RankedLogProbs) -> Any:
         """(N,) one loss per ranking."""
-        reward = self.beta * ranked.log_ratio
-        surprise = tail_logsumexp(reward) - reward
+        surprise = surprises(self.beta * ranked.log_ratio)
         return total(surprise if self.top is None else surprise[..., : self.top])

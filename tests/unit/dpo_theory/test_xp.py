@@ -174,3 +174,40 @@ def test_the_branches_that_expect_discards_carry_no_gradient():
     by_log, by_value = torch.autograd.grad(_xp.expect(log_probs, finite), (log_probs, finite))
     torch.testing.assert_close(by_log, torch.tensor([2 * np.exp(-0.5), np.exp(-1.0), 0.0], dtype=torch.float64))
     torch.testing.assert_close(by_value, torch.tensor([np.exp(-0.5), np.exp(-1.0), 0.0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("x", [-1e4, -745.0, -30.0, -1.0, -0.6931471805599453, -0.5, -1e-8, -1e-12, -1e-300])
+def test_log1mexp_is_exact_in_value_and_two_derivatives(x):
+    with mp.workdps(700):
+        t = mp.mpf(x)
+        value, slope = mp.log(-mp.expm1(t)), -1 / mp.expm1(-t)
+        curvature = -mp.exp(t) / mp.expm1(t) ** 2
+    assert _xp.log1mexp(np.array([x]))[0] == pytest.approx(float(value), rel=1e-15, abs=1e-323)
+    at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    found = _xp.log1mexp(at)
+    (first,) = torch.autograd.grad(found, at, create_graph=True)
+    (second,) = torch.autograd.grad(first, at)
+    assert found.item() == pytest.approx(float(value), rel=1e-15, abs=1e-323)
+    assert first.item() == pytest.approx(float(slope), rel=2e-15, abs=1e-323)
+    if x < -1e-150:  # beyond, the second derivative leaves float64
+        assert second.item() == pytest.approx(float(curvature), rel=4e-15, abs=1e-323)
+
+
+@pytest.mark.parametrize("x", [-1e4, -30.0, -1.0, 0.0, 9.9, 10.1, 1e4])
+def test_softplus_of_a_known_exponential(x):
+    with np.errstate(over="ignore"):
+        exponential = np.exp(np.minimum(x, 40.0))
+    for make in (np.array, lambda row: torch.tensor(row, dtype=torch.float64)):
+        found = _xp.softplus(make([x]), exponential=make([exponential]))
+        assert float(found[0]) == pytest.approx(float(np.logaddexp(0, x)), rel=1e-15)
+    z = sp.Symbol("z", real=True)
+    assert _xp.softplus(z, exponential=sp.exp(z)) == sp.log(1 + sp.exp(z))
+
+
+def test_columns_side_by_side_and_one_after_the_other():
+    for make in (np.array, torch.tensor, lambda row: np.array([sp.Integer(v) for v in row], dtype=object)):
+        one, two = make([1, 2]), make([3, 4])
+        assert _xp.stacked(one, two).tolist() == [[1, 3], [2, 4]]
+        assert _xp.joined(one, two).tolist() == [1, 2, 3, 4]
+    assert not _xp.detached(torch.ones(1, requires_grad=True) * 2).requires_grad
+    assert _xp.detached(1.5) == 1.5

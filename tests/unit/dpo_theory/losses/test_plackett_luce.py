@@ -76,6 +76,14 @@ def test_a_constant_per_prompt_does_not_count(data, beta, c, top):
     assert loss(moved)[0] == pytest.approx(loss(data)[0], rel=1e-12, abs=slack)
 
 
+def test_a_partial_ranking_is_the_sum_of_its_completions():
+    policy, ref = np.array([-1.0, -2.5, -0.5]), np.array([-2.0, -1.0, -1.5])
+    orders = np.array([[2, 0, 1], [0, 2, 1], [0, 1, 2]])  # 0 before 1
+    whole = PlackettLuceDPO(0.7)(RankedLogProbs(policy[orders], ref[orders]))
+    part = PlackettLuceDPO(0.7)(RankedLogProbs(policy[None, :2], ref[None, :2]))
+    assert np.exp(-whole).sum() == pytest.approx(np.exp(-part[0]), rel=1e-14)
+
+
 @pytest.mark.parametrize("top", [None, 1, 2])
 def test_gradients_and_second_derivatives(top):
     policy = torch.tensor([[-1.0, -2.0, -0.5, -3.0]], dtype=torch.float64, requires_grad=True)
