@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from dpo_theory.evidence import Counterexample, Evidence, Report, Verdict
 
 if TYPE_CHECKING:
     from dpo_theory.claims.claim import Claim, Measured
+    from dpo_theory.instances import Rung
 
 __all__ = ["Interrupted", "run", "verify"]
 
@@ -72,13 +74,20 @@ def verify(
     return report()
 
 
-def run(claim: Claim, *, seed: int = 0, only: Iterable[str] = ("proof", "certificate", "search", "edge")) -> Evidence:
+def run(
+    claim: Claim,
+    *,
+    seed: int = 0,
+    only: Iterable[str] = ("proof", "certificate", "search", "edge"),
+    rungs: Sequence[Rung] | None = None,
+) -> Evidence:
     """All evidence about one claim.
 
     Args:
         claim: the claim.
         seed: the seed of all randomness.
         only: which parts to run.
+        rungs: the problems to measure it on; the ladder by default.
 
     Returns:
         Evidence whose parts are the proof, the certificate, the search and one row per edge.
@@ -87,8 +96,8 @@ def run(claim: Claim, *, seed: int = 0, only: Iterable[str] = ("proof", "certifi
     parts: list[Evidence] = []
     for kind, present, part in (
         ("proof", claim.derive, _prove),
-        ("certificate", claim.certify, _certify),
-        ("search", claim.search, _search),
+        ("certificate", claim.certify, partial(_certify, rungs=rungs)),
+        ("search", claim.search, partial(_search, rungs=rungs)),
         ("edge", claim.edges, _edges),
     ):
         if kind in only and present:
@@ -140,20 +149,20 @@ def _prove(claim: Claim, seed: int) -> list[Evidence]:
     ]
 
 
-def _certify(claim: Claim, seed: int) -> list[Evidence]:
-    return [_measure(claim, "certificate", claim.certify, seed, None)]
+def _certify(claim: Claim, seed: int, rungs: Sequence[Rung] | None) -> list[Evidence]:
+    return [_measure(claim, "certificate", claim.certify, seed, None, rungs)]
 
 
-def _search(claim: Claim, seed: int) -> list[Evidence]:
-    return [_measure(claim, "search", claim.search, seed, SEARCH_RUNGS)]
+def _search(claim: Claim, seed: int, rungs: Sequence[Rung] | None) -> list[Evidence]:
+    return [_measure(claim, "search", claim.search, seed, SEARCH_RUNGS, rungs)]
 
 
-def _measure(claim: Claim, kind: str, function: Any, seed: int, limit: int | None) -> Evidence:
+def _measure(claim: Claim, kind: str, function: Any, seed: int, limit: int | None, given: Sequence[Rung] | None) -> Evidence:
     from dpo_theory.instances import ladder
 
     worst, tolerance, instances, exact = -1.0, 0.0, 0, True
     once = not inspect.signature(function).parameters
-    rungs: tuple[Any, ...] = (None,) if once else ladder(seed)
+    rungs: Sequence[Any] = (None,) if once else ladder(seed) if given is None else given
     for number, rung in enumerate(rungs):
         rng = np.random.default_rng([seed, number])
         seen = False

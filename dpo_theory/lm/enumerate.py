@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dpo_theory.lm.model import CausalLM, Nodes
 
-__all__ = ["Completions", "count_completions", "every_completion", "walk"]
+__all__ = ["Completions", "Prefixes", "count_completions", "every_completion", "levels", "walk"]
 
 NODES_AT_ONCE = 1 << 15
 
@@ -33,6 +33,20 @@ class Completions(NamedTuple):
     tokens: Tensor
     log_probs: tuple[Tensor, ...]
     ended: bool
+
+
+class Prefixes(NamedTuple):
+    """All N prefixes of one depth that have not ended.
+
+    Attributes:
+        tokens: (N, depth), in lexicographic order of the tokens that do not end a completion.
+        so_far: one (N,) tensor per model: the log-probability of the prefix.
+        log_probs: one (N, V) tensor per model: the log-probabilities of the next token.
+    """
+
+    tokens: Tensor
+    so_far: tuple[Tensor, ...]
+    log_probs: tuple[Tensor, ...]
 
 
 def count_completions(vocab: int, length: int, *, eos: int | None = None) -> int:
@@ -71,22 +85,29 @@ def walk(
 
     >>> from dpo_theory.lm.model import TinyLM, TinyLMConfig
     >>> model = TinyLM(TinyLMConfig(vocab=4, width=8, heads=2), dtype=torch.float64)
-    >>> blocks = list(walk([model], torch.tensor([1, 2]), 3, eos=0))
+    >>> with torch.no_grad():
+    ...     blocks = list(walk([model], torch.tensor([1, 2]), 3, eos=0))
     >>> sum(len(b.tokens) for b in blocks), round(float(sum(b.log_probs[0].exp().sum() for b in blocks)), 12)
     (40, 1.0)
     """
     vocab = _same_vocab(models)
     if length < 1:
         raise ValueError(f"length is {length}, expected at least 1 token in a completion.")
+    alive, level = _alive(vocab, eos, prompt.device), _root(models, prompt)
+    yield from _descend(models, level, length, alive, eos, max(nodes_at_once, 1), _Turn(rank, ranks))
+
+
+def _alive(vocab: int, eos: int | None, device: torch.device) -> Tensor:
+    """The tokens after which a completion goes on."""
     if eos is not None and not 0 <= eos < vocab:
         raise ValueError(f"eos is {eos}, expected one of the tokens 0, ..., {vocab - 1}, or None for completions of fixed length.")
-    device = prompt.device
-    alive = torch.tensor([t for t in range(vocab) if t != eos], device=device)
+    return torch.tensor([t for t in range(vocab) if t != eos], device=device)
+
+
+def _root(models: Sequence[CausalLM], prompt: Tensor) -> _Level:
     roots = tuple(model.start(prompt) for model in models)
-    empty = torch.zeros((1, 0), dtype=torch.long, device=device)
-    zeros = tuple(nodes.log_probs.new_zeros(1) for nodes in roots)
-    level = _Level(roots, empty, zeros)
-    yield from _descend(models, level, length, alive, eos, max(nodes_at_once, 1), _Turn(rank, ranks))
+    empty = torch.zeros((1, 0), dtype=torch.long, device=prompt.device)
+    return _Level(roots, empty, tuple(nodes.log_probs.new_zeros(1) for nodes in roots))
 
 
 class _Level(NamedTuple):
@@ -122,7 +143,9 @@ def _descend(
         depth, n = level.tokens.shape[1], len(level.tokens)
         for nodes in level.nodes:
             if bool(torch.isnan(nodes.log_probs).any()):
-                raise ValueError(f"a log-probability after {depth} tokens of the completion is not a number: the model's weights or logits hold NaN.")
+                raise ValueError(
+                    f"a log-probability after {depth} tokens of the completion is not a number: the model's weights or logits hold NaN."
+                )
         last = depth + 1 == length
         if not shared or turn.first:
             if eos is not None:
@@ -131,7 +154,7 @@ def _descend(
                 yield _step(level, alive, ended=False)
         if last:
             return
-        if shared and n * len(alive) >= 4 * turn.ranks or n * len(alive) > at_once:
+        if (shared and n * len(alive) >= 4 * turn.ranks) or n * len(alive) > at_once:
             break
         level = _children(models, level, alive)
     parents = max(1, min(at_once // len(alive), -(-n // (4 * turn.ranks)) if shared else n))
@@ -150,7 +173,9 @@ def _descend(
 
 def _children(models: Sequence[CausalLM], level: _Level, alive: Tensor) -> _Level:
     stepped = _step(level, alive, ended=False)
-    return _Level(tuple(model.extend(nodes, alive) for model, nodes in zip(models, level.nodes, strict=True)), stepped.tokens, stepped.log_probs)
+    return _Level(
+        tuple(model.extend(nodes, alive) for model, nodes in zip(models, level.nodes, strict=True)), stepped.tokens, stepped.log_probs
+    )
 
 
 def _step(level: _Level, tokens: Tensor, *, ended: bool) -> Completions:
@@ -161,6 +186,23 @@ def _step(level: _Level, tokens: Tensor, *, ended: bool) -> Completions:
         (so_far[:, None] + nodes.log_probs[:, tokens]).reshape(-1) for so_far, nodes in zip(level.so_far, level.nodes, strict=True)
     )
     return Completions(grown, sums, ended)
+
+
+def levels(models: Sequence[CausalLM], prompt: Tensor, length: int, *, eos: int | None = None) -> list[Prefixes]:
+    """The prefixes of depth 0, ..., T - 1 at which a token is chosen, for trees that fit.
+
+    >>> from dpo_theory.lm.model import TinyLM, TinyLMConfig
+    >>> model = TinyLM(TinyLMConfig(vocab=4, width=8, heads=2), dtype=torch.float64)
+    >>> [tuple(level.tokens.shape) for level in levels([model], torch.tensor([1]), 3, eos=0)]
+    [(1, 0), (3, 1), (9, 2)]
+    """
+    alive = _alive(_same_vocab(models), eos, prompt.device)
+    level, found = _root(models, prompt), []
+    for depth in range(length):
+        if depth:
+            level = _children(models, level, alive)
+        found.append(Prefixes(level.tokens, level.so_far, tuple(nodes.log_probs for nodes in level.nodes)))
+    return found
 
 
 def every_completion(

@@ -102,7 +102,9 @@ class TinyLM(nn.Module):
     (torch.Size([1, 4, 5]), True)
     """
 
-    def __init__(self, config: TinyLMConfig, *, seed: int = 0, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, config: TinyLMConfig, *, seed: int = 0, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+    ) -> None:
         super().__init__()
         if config.width % config.heads:
             raise ValueError(f"width {config.width} is not a multiple of heads {config.heads}: choose sizes that divide.")
