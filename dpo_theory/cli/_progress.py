@@ -27,9 +27,13 @@ class Progress:
 
     def __call__(self, row: Evidence, done: int, of: int) -> None:
         """Show that `row` was the last of `done` rows, out of `of`."""
+        self.show(f"{row.id} {row.verdict.value}", done, of)
+
+    def show(self, last: str, done: int, of: int) -> None:
+        """Show what was the last of `done` things, out of `of`."""
         spent = self._clock() - self._begun
         if spent >= PATIENCE and self._stream.isatty():
-            line = f"{done} of {of}, {spent:.0f} s, {row.id} {row.verdict.value}"
+            line = f"{done} of {of}, {spent:.0f} s, {last}"
             self._stream.write("\r" + line.ljust(self._drawn))
             self._stream.flush()
             self._drawn = len(line)

@@ -1,4 +1,4 @@
-"""What a command is pointed at: a loss in a file, in a module, or in the library."""
+"""What a command is pointed at: a loss in a file, in a module, in the library, or in an installed training library."""
 
 from __future__ import annotations
 
@@ -19,17 +19,44 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["literals", "load", "prepared"]
+__all__ = ["InLibrary", "literals", "load", "prepared"]
+
+INSTALLED = ("trl", "torchtune", "openrlhf")
+
+
+@dataclasses.dataclass(frozen=True)
+class InLibrary:
+    """A loss of an installed training library, made when its options are known; `*` is every loss."""
+
+    library: str
+    name: str
+
+    def made(self, options: Mapping[str, Any]) -> Any:
+        """The loss with these options.
+
+        Raises:
+            ValueError: the library is not installed, has no such loss or option, or refuses the options.
+        """
+        from dpo_theory import adapters
+
+        if self.name == "*":
+            raise ValueError(
+                f"{self.library}:* is every loss of {self.library}, expected one. `dpo-theory check '{self.library}:*'` checks all."
+            )
+        return adapters.load(self.library, self.name, dict(options))
 
 
 def load(target: str) -> tuple[Any, dict[str, Any]]:
-    """What FILE.py:NAME, module:NAME, `dpo` or `DPO(beta=0.3)` means, and the options that it says itself.
+    """What FILE.py:NAME, module:NAME, `dpo`, `DPO(beta=0.3)`, `trl:ipo` or `trl:ipo(beta=0.2)` means, and the options that it says itself.
 
     Says on standard error whose code it runs.
 
     Raises:
         ValueError: there is no such file, module or name, or it cannot be imported; the message offers the nearest.
     """
+    library, colon, rest = target.partition(":")
+    if colon and library in INSTALLED:
+        return _installed(library, rest)
     place, colon, name = target.rpartition(":")
     if not colon or "(" in target:
         if target.endswith(".py") or os.sep in target:
@@ -66,6 +93,8 @@ def prepared(target: Any, options: Mapping[str, Any]) -> Callable[..., Any]:
     Raises:
         ValueError: it has no such option, it refuses the value, or it is not callable.
     """
+    if isinstance(target, InLibrary):
+        return target.made(options)
     name = getattr(target, "__name__", type(target).__name__)
     if not callable(target):
         shown = repr(target).splitlines()[0][:80]
@@ -122,6 +151,17 @@ def _call(text: str) -> tuple[str, dict[str, Any]]:
     except (SyntaxError, ValueError):
         pass
     raise ValueError(f"{text!r} is not a loss with its options. Write for example 'DPO(beta=0.3)'.")
+
+
+def _installed(library: str, text: str) -> tuple[Any, dict[str, Any]]:
+    name, bracket, inside = text.partition("(")
+    if not name:
+        raise ValueError(f"{library}: does not say which loss. Write {library}:NAME, or '{library}:*' for all.")
+    try:
+        _, options = _call(f"loss({inside}") if bracket else ("", {})
+    except ValueError:
+        raise ValueError(f"{library}:{text} is not a loss with its options. Write for example '{library}:{name}(beta=0.3)'.") from None
+    return InLibrary(library, name), options
 
 
 def _from_library(text: str) -> tuple[Any, dict[str, Any]]:

@@ -27,6 +27,8 @@ examples:
   dpo-theory check losses.py:MyLoss --param beta=0.3 --has convex,monotone
   dpo-theory check package.module:loss -o report.xml --baseline known.json
   dpo-theory check DPO --only bt-proper,flip-robust            a loss of the library
+  dpo-theory check 'trl:ipo(beta=0.2)'                         a loss of the installed TRL, torchtune or OpenRLHF, by its own code
+  dpo-theory check 'trl:*' -o trl.html                         every loss of the installed TRL
   dpo-theory check --list                                      what is checked
 
 The target's code is run. The report fails when the contract is refuted, a property declared present is refuted, or one declared
@@ -57,7 +59,7 @@ class Listing:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EXAMPLES
-    parser.add_argument("target", nargs="?", metavar="TARGET", help="FILE.py:NAME, module:NAME, or a loss of the library")
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="FILE.py:NAME, module:NAME, a loss of the library, or trl:NAME")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="an option of TARGET, a Python literal")
     parser.add_argument("--spec", metavar="LOSS", help="the loss that TARGET is meant to be, such as 'DPO(beta=0.3)'")
     parser.add_argument("--beta", type=float, metavar="B", help="beta of --spec, and of a TARGET that requires one; else --param beta=B")
@@ -85,9 +87,17 @@ def run(args: argparse.Namespace) -> int:
     if args.target is None:
         raise ValueError("no TARGET. Pass FILE.py:NAME, module:NAME or a loss of the library; --list lists the checks.")
     check_output(args)
+    if args.target.endswith(":*"):
+        return _every(args, only)
     target = _document_at(args.write_baseline)
     baseline = _baseline.read(args.baseline) if args.baseline else None
-    loss, spec = _loss_and_spec(args)
+    from dpo_theory.adapters.adapted import InternalsChanged
+
+    try:
+        loss, spec = _loss_and_spec(args)
+    except InternalsChanged as changed:
+        emit(_skipped(args.target, str(changed)), args)
+        return 3
     ordered = None if only is None else tuple(name for name in registry.names() if name in only)
     asked = {"spec": spec, "has": has, "lacks": lacks, "only": ordered, "seed": args.seed, "deep": args.deep, "style": args.style}
     report, interrupted = _report(loss, asked)
@@ -104,6 +114,32 @@ def run(args: argparse.Namespace) -> int:
     if interrupted:
         print("interrupted", file=sys.stderr)
     return 130 if interrupted else report.exit_code
+
+
+def _every(args: argparse.Namespace, only: tuple[str, ...] | None) -> int:
+    """All losses of an installed library."""
+    from dpo_theory.adapters.table import table
+
+    refused = [name for name in ("has", "lacks", "spec", "beta", "style", "param", "baseline", "write_baseline") if getattr(args, name)]
+    if refused:
+        raise ValueError(f"--{refused[0].replace('_', '-')} speaks of one loss, and {args.target} is all. Name one loss, or leave it out.")
+    library, _ = _target.load(args.target)
+    if not isinstance(library, _target.InLibrary):
+        raise ValueError(f"{args.target}: only an installed library has all its losses: {', '.join(f'{n}:*' for n in _target.INSTALLED)}.")
+    if args.format == "junit":
+        raise ValueError(f"{args.target} has no format 'junit'. Pass --format text, json, markdown or html.")
+    with Progress(sys.stderr) as progress, _printing_to_stderr():
+        found = table(library.library, seed=args.seed, only=only, on_row=progress.show)
+    emit(found, args)
+    return found.exit_code
+
+
+def _skipped(target: str, reason: str) -> Report:
+    """A report that says why nothing ran: the installed library is not as its adapter knows it."""
+    from dpo_theory.evidence import Evidence, Report, Verdict
+
+    said = (target, "The loss of an installed library", "contract", "", "", None, None)
+    return Report(target, (Evidence(*said, Verdict.SKIPPED, False, reason=reason),))
 
 
 def _loss_and_spec(args: argparse.Namespace) -> tuple[Any, Any]:

@@ -46,6 +46,7 @@ def trace(function: Callable[..., Any], symbols: Sequence[Any], example: Sequenc
         graph = make_fx(function)(*inputs)
     except Exception as error:
         raise UnknownOperation(f"torch cannot trace it ({type(error).__name__}: {str(error).splitlines()[0]})") from None
+    graph.graph.eliminate_dead_code()
     values: dict[Any, Any] = {}
     arguments = iter(symbols)
     for node in graph.graph.nodes:
@@ -174,6 +175,8 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "_softmax": lambda x, dim, *_: elementwise(sp.exp, _log_softmax(x, dim)),
     "stack": lambda xs, dim=0: np.stack([np.asarray(x, dtype=object) for x in xs], axis=dim),
     "cat": lambda xs, dim=0: np.concatenate([np.asarray(x, dtype=object) for x in xs], axis=dim),
+    "slice": lambda x, dim=0, start=None, end=None, step=1: x[(slice(None),) * dim + (slice(start, end, step),)],
+    "split": lambda x, size, dim=0: np.split(x, range(size, x.shape[dim], size), axis=dim),
     "select": lambda x, dim, index: np.take(x, index, axis=dim),
     "unsqueeze": lambda x, dim: np.expand_dims(x, dim),
     "squeeze": lambda x, dim=None: np.squeeze(x, axis=tuple(dim) if isinstance(dim, list) else dim),
