@@ -143,6 +143,7 @@ class Report:
         of: how many rows were asked for; more than `len(rows)` after an interruption.
         seed: the seed of all randomness.
         seconds: wall time of the whole run.
+        fingerprint: of a loss, what it aims at (`dpo_theory.fingerprint.Fingerprint`); None where it was not taken.
     """
 
     subject: str
@@ -151,6 +152,7 @@ class Report:
     seed: int | None = None
     seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=lambda: environment())
+    fingerprint: Any = None
 
     def __iter__(self) -> Iterator[Evidence]:
         return iter(self.rows)
@@ -225,6 +227,7 @@ class Report:
             "seconds": _plain(round(self.seconds, 3)),
             "environment": dict(self.environment),
             "rows": [row.to_dict() for row in self.rows],
+            "fingerprint": None if self.fingerprint is None else self.fingerprint.to_dict(),
         }
 
     def to_json(self) -> str:

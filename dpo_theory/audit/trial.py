@@ -10,7 +10,7 @@ import sympy as sp
 from dpo_theory.audit.record import Loss
 from dpo_theory.checks import registry, specification
 from dpo_theory.checks.check import Check
-from dpo_theory.checks.limit import TimeLimit, time_limit
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 from dpo_theory.checks.runner import run_check
 from dpo_theory.checks.subject import LossFailed
 from dpo_theory.checks.subject import subject as make_subject

@@ -10,6 +10,7 @@ import numpy as np
 
 from dpo_theory.checks.batches import small, take, wide
 from dpo_theory.checks.check import Check, holds, refuted
+from dpo_theory.checks.signature import RECORDS
 from dpo_theory.checks.subject import LossFailed
 from dpo_theory.checks.witness import witness
 
@@ -58,7 +59,7 @@ def _coarse(subject):
 
 
 def _others(subject):
-    numpy = dataclasses.replace(subject, backend="numpy") if subject.backend == "torch" and subject.style == "pairs" else None
+    numpy = dataclasses.replace(subject, backend="numpy") if subject.backend == "torch" and subject.style in RECORDS else None
     yield f"{subject.backend} float32", subject, "float32", 2.0**-23
     if subject.backend == "torch":
         yield "torch bfloat16", subject, "bfloat16", 2.0**-7

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import product
 from typing import Any
 
@@ -9,9 +12,22 @@ import numpy as np
 
 from bandits.data import PairLogProbs
 
-__all__ = ["at_reference", "extreme", "small", "take", "wide"]
+__all__ = ["at_reference", "drawn_from", "extreme", "small", "take", "wide"]
 
 MARGINS = (0.0, 1e-8, -1e-8, 1.0, -1.0, 20.0, -20.0, 40.0, -40.0, 800.0, -800.0, 1e3, -1e3, 1e4, -1e4)
+
+
+GIVEN: ContextVar[PairLogProbs | None] = ContextVar("pairs to draw from", default=None)
+
+
+@contextmanager
+def drawn_from(pairs: PairLogProbs | None) -> Iterator[None]:
+    """Within this, `wide` and `at_reference` draw from the given pairs instead of making their own."""
+    token = GIVEN.set(pairs)
+    try:
+        yield
+    finally:
+        GIVEN.reset(token)
 
 
 def small() -> PairLogProbs:
@@ -23,6 +39,9 @@ def small() -> PairLogProbs:
 
 def wide(rng: np.random.Generator, n: int = 256) -> PairLogProbs:
     """Sequence log-probabilities from -0.01 to about -200, margins up to about 60 of both signs, lengths 1 to 64."""
+    given = GIVEN.get()
+    if given is not None:
+        return take(given, rng.integers(len(np.asarray(given.policy_chosen)), size=n))
     base = -rng.gamma(2.0, 15.0, size=(n, 1)) - 0.01
     rows = np.minimum(base + rng.normal(size=(n, 4)) * rng.choice([0.1, 1.0, 8.0], size=(n, 1)), -0.01)
     lengths = rng.integers(1, 65, size=(n, 2)).astype(float)

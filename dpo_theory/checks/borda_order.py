@@ -13,7 +13,7 @@ from bandits.problem import TabularBandit
 from bandits.solve import minimise_loss
 from dpo_theory.checks.check import Check, holds, not_applicable, proved, refuted, undecided
 from dpo_theory.checks.deciding import decimal, margin_slopes, seen_margin_only, sign_of
-from dpo_theory.checks.population import best_scores, reward_scale
+from dpo_theory.checks.population import best_log_ratios, best_scores, reward_scale
 from dpo_theory.evidence import Counterexample
 from dpo_theory.proof import is_zero
 
@@ -23,9 +23,18 @@ PREFERENCES = (
     (0.555, 0.438, 0.96, 0.032, 0.977, 0.042),
     (0.61, 0.69, 0.98),
     (0.68, 0.57, 0.98),
+    (0.5725, 0.99, 0.8555, 0.99, 0.99, 0.99),
     (0.9, 0.3, 0.8),
 )
-OFF_MARGIN = ((0.95, 0.27, 0.28), (0.35, 0.76, 0.32), (0.62, 0.78, 0.98))
+OFF_MARGIN = (
+    (0.95, 0.27, 0.28),
+    (0.35, 0.76, 0.32),
+    (0.62, 0.78, 0.98),
+    (0.495, 0.9, 0.9),
+    (0.495, 0.6, 0.6),
+    (0.51, 0.6, 0.6),
+    (0.495, 0.99, 0.99),
+)
 CLEAR = 1e-3
 
 
@@ -41,7 +50,8 @@ def run(subject, rng):
     matrices = [_matrix(upper) for upper in (*PREFERENCES, *drawn)]
     if seen_margin_only(subject):
         return _by_grids(subject, [*_aimed(subject), *(matrices[:3] if subject.alone else matrices)])
-    return _by_search(subject, [_matrix(upper) for upper in (*OFF_MARGIN, drawn[0])])
+    off_margin = [_matrix(upper) for upper in (*OFF_MARGIN, drawn[0])]
+    return _by_search(subject, off_margin) if subject.alone else _by_policies(subject, off_margin)
 
 
 def _aimed(subject):
@@ -79,11 +89,31 @@ def _by_grids(subject, matrices):
     return holds(len(matrices), 0.0, CLEAR, method="preference matrices, grids of scores", reason="measured, not proved")
 
 
+def _by_policies(subject, matrices):
+    """Losses that see more than the margin: grids of policies; a risk that has no floor decides nothing."""
+    log_ref, settled = np.log([0.2, 0.3, 0.5]), 0
+    for p in matrices:
+        scores, risk = best_log_ratios(subject, p, log_ref)
+        further = best_log_ratios(subject, p, log_ref, reach=36.0)[1]
+        for i, j in _against(scores, p):
+            other, price = best_log_ratios(subject, p, log_ref, above=(i, j))
+            gap = price - risk
+            if gap > 1e-7 * (1 + abs(risk)) and risk - further < gap / 2:
+                because = f"answers {i + 1} and {j + 1} are ranked against their average win rate"
+                expected = f"the order of the row sums; the best log-ratios in that order, {other.round(4).tolist()}, have risk {price:.8g}"
+                got = f"log-ratios {scores.round(4).tolist()} with risk {risk:.8g}, row sums {p.sum(axis=1).round(4).tolist()}"
+                return refuted(Counterexample(f"{_problem(p)}, reference 0.2, 0.3, 0.5", expected, got, because))
+        settled += risk - further < 1e-3 * (1 + abs(risk))
+    if not settled:
+        return undecided("no preference matrix gives a risk with a floor")
+    return holds(settled, 0.0, CLEAR, method="preference matrices, grids of policies", reason="measured, not proved")
+
+
 def _by_search(subject, matrices):
-    """Other losses: the solver's optimum."""
+    """A loss that has to be called on one pair at a time: the solver's optimum."""
     unsolved = 0
     for p in matrices:
-        bandit = TabularBandit(np.ones(1), np.zeros((1, 3)), np.log([[0.2, 0.3, 0.5]]), 1.0)
+        bandit = TabularBandit(np.ones(1), np.zeros((1, 3)), np.log([[0.2, 0.3, 0.5]]), 1.0, tokens=np.full((1, 3), 4))
         try:
             found = minimise_loss(bandit, subject.losses, preferences=p[None])
         except ValueError as error:

@@ -32,13 +32,14 @@ def run(subject, rng):
             return found
     ends = rng.normal(scale=6.0, size=(2, LINES, 3))
     ref = np.log(rng.dirichlet(np.ones(3), size=LINES))
+    ref[::2] = _log_softmax(rng.normal(scale=30.0, size=ref[::2].shape))  # log-ratios of many nats
     points = [_pairs(_log_softmax(z), ref) for z in (ends[0], ends.mean(axis=0), ends[1])]
     low, middle, high = (subject.values(pairs) for pairs in points)
     excess = middle - (low + high) / 2
     scale = subject.tolerance(1e-9) * (1 + np.abs(low) + np.abs(high) + _size(subject, points))
     if (excess > scale).any():
         k = int(np.argmax(excess / scale))
-        shown = PairLogProbs(*(np.array([np.asarray(pairs[i])[k] for pairs in points]) for i in range(4)))
+        shown = PairLogProbs(*(np.array([np.asarray(pairs[i])[k] for pairs in points]) for i in range(6)))
         because = "the middle of a line of logits lies above the chord"
         return refuted(witness(subject, shown, f"<= {(low[k] + high[k]) / 2:.9g} in the middle", middle[k], because))
     return holds(LINES, float(np.max(excess)), 0.0, method="midpoints of lines in logits", reason="measured, not proved on R")
@@ -70,7 +71,8 @@ def _midpoint(subject, at):
 
 
 def _pairs(log_policy, ref):
-    return PairLogProbs(log_policy[:, 0], log_policy[:, 1], ref[:, 0], ref[:, 1], np.full(len(ref), 3.0), np.full(len(ref), 5.0))
+    lengths = np.resize([[3.0, 5.0], [3.0, 5.0], [500.0, 1.0], [500.0, 1.0]], (len(ref), 2))
+    return PairLogProbs(log_policy[:, 0], log_policy[:, 1], ref[:, 0], ref[:, 1], lengths[:, 0], lengths[:, 1])
 
 
 def _size(subject, points):

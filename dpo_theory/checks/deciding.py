@@ -12,7 +12,7 @@ import sympy as sp
 from bandits.data import PairLogProbs
 from dpo_theory.checks.batches import small, take, wide
 from dpo_theory.checks.check import Finding, holds, proved, refuted
-from dpo_theory.checks.limit import TimeLimit, time_limit
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 from dpo_theory.checks.subject import Subject
 from dpo_theory.checks.witness import witness
 from dpo_theory.proof import is_zero

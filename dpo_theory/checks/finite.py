@@ -7,7 +7,7 @@ import numpy as np
 
 from dpo_theory.checks.batches import extreme, take, wide
 from dpo_theory.checks.check import Check, holds, refuted
-from dpo_theory.checks.witness import witness
+from dpo_theory.checks.witness import slopes_shown, witness
 
 DTYPES = {"torch": ("float64", "float32", "bfloat16"), "numpy": ("float64", "float32")}
 
@@ -24,7 +24,11 @@ def run(subject, rng):
                     one = take(pairs, slice(k, k + 1))
                     got = values[k] if what == "value" else slopes[k]
                     because = f"the {what} is not finite in {dtype}: log(sigmoid), log(p + eps), or both branches of a where"
-                    return refuted(witness(subject, one, f"a finite {what}", got, because), instances=seen + k + 1)
+                    show = "loss(pairs)" if what == "value" else slopes_shown(subject)
+                    shown = witness(
+                        subject, one, f"a finite {what}", got, because, show, dtype if subject.backend == "torch" else "float64"
+                    )
+                    return refuted(shown, instances=seen + k + 1)
             seen += len(values)
     return holds(seen, 0.0, 0.0, method="finite in " + ", ".join(DTYPES[subject.backend]))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 
+from bandits.data import PairLogProbs
 from dpo_theory.checks.deciding import at_margins, margin_slopes
 
-__all__ = ["APART", "EDGE", "best_margins", "best_scores", "fitted_beta", "margin_table", "reward_scale"]
+__all__ = ["APART", "EDGE", "best_log_ratios", "best_margins", "best_scores", "fitted_beta", "margin_table", "reward_scale"]
 
 
 EDGE = 60.0
+LENGTHS = (2.0, 30.0, 4.0, 8.0)  # in tokens, of the answers of `best_log_ratios`
 APART = 0.02  # relative distance from which two margins of the table are two
 
 
@@ -81,6 +83,44 @@ def best_scores(subject, preferences: np.ndarray, above: tuple[int, int] | None 
             best = scores[int(np.argmin(risk))], float(risk.min())
         centre, reach = best[0][:-1], reach / 6
     return best
+
+
+def best_log_ratios(
+    subject, preferences: np.ndarray, log_ref: np.ndarray, above: tuple[int, int] | None = None, reach: float = 12.0
+) -> tuple[np.ndarray, float]:
+    """The same for a loss that sees more than the margin: scores are log-ratios of a policy up to a constant, answers have unequal lengths.
+
+    Args:
+        subject: the loss.
+        preferences: (A, A) P(i beats j), A of 3 or 4.
+        log_ref: (A,).
+        above: (i, j) only scores with score_i >= score_j.
+        reach: of the first grid, in nats of scaled margin.
+    """
+    size = len(preferences)
+    points = {3: 49, 4: 21}[size]
+    steps, centre = np.sinh(np.linspace(-6, 6, points)) / np.sinh(6), np.zeros(size - 1)
+    reach *= reward_scale(subject)
+    best = np.zeros(size), np.inf
+    for _ in range(8):
+        axes = [reach * steps + c for c in centre]
+        scores = np.stack([*(part.reshape(-1) for part in np.meshgrid(*axes, indexing="ij")), np.zeros(points ** (size - 1))], axis=1)
+        if above is not None:
+            scores = scores[scores[:, above[0]] >= scores[:, above[1]] - 1e-12]
+        logits = scores + log_ref
+        log_policy = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        risk = sum(preferences[i, j] * _losses_of(subject, log_policy, log_ref, i, j) for i, j in permutations(range(size), 2))
+        if risk.min() < best[1]:
+            best = scores[int(np.argmin(risk))], float(risk.min())
+        centre, reach, steps = best[0][:-1], reach / 4, np.linspace(-1, 1, points)
+    return best
+
+
+def _losses_of(subject, log_policy: np.ndarray, log_ref: np.ndarray, i: int, j: int) -> np.ndarray:
+    floor = np.minimum(log_policy, -1e-12)
+    lengths = (np.full(len(floor), LENGTHS[k]) for k in (i, j))
+    ref = np.broadcast_to(log_ref, floor.shape)
+    return subject.values(PairLogProbs(floor[:, i], floor[:, j], ref[:, i], ref[:, j], *lengths))
 
 
 def _risk(subject, scores: np.ndarray, preferences: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dpo_theory.checks.check import Check
 
-__all__ = ["UnknownCheck", "load", "names", "require"]
+__all__ = ["DECLARED", "UnknownCheck", "load", "names", "require"]
 
+DECLARED = ("batch-coupled", "surrogate-gradient")  # not checks: they say how a loss is to be checked
 _RECORD = re.compile(r"^CHECK = Check\(\s*code=\"([CP]\d+)\",\s*name=\"([\w-]+)\"", re.M)
 
 
@@ -55,7 +56,7 @@ def require(wanted: Iterable[str], what: str = "check") -> None:
         UnknownCheck: with the nearest names.
     """
     for name in wanted:
-        if name not in _files() and not (what == "property" and name == "batch-coupled"):
+        if name not in _files() and not (what == "property" and name in DECLARED):
             near = difflib.get_close_matches(name, names(), n=3)
             hint = f"Did you mean {', '.join(near)}?" if near else f"The checks are {', '.join(names())}."
             raise UnknownCheck(f"no {what} is called {name!r}. {hint}")

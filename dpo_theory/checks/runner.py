@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from bandits.data import PairLogProbs
 from dpo_theory.checks import registry
+from dpo_theory.checks.batches import drawn_from
 from dpo_theory.checks.check import Check, Finding
-from dpo_theory.checks.limit import TimeLimit, time_limit
 from dpo_theory.checks.subject import LossFailed, Subject
 from dpo_theory.checks.subject import subject as make_subject
 from dpo_theory.evidence import Evidence, Report, Verdict
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 
 __all__ = ["CANNOT", "Interrupted", "check_loss", "run_check"]
 
 SECONDS = 10.0
+FINGERPRINT = 3.0  # seconds for the fingerprint
 WHOLE = 6  # times the limit of one check: then the rest is skipped
 CANNOT = "the loss cannot be evaluated"
 
@@ -42,6 +45,7 @@ def check_loss(
     seed: int = 0,
     deep: bool = False,
     style: str | None = None,
+    pairs: PairLogProbs | None = None,
     seconds: float = SECONDS,
     on_row: Callable[[Evidence, int, int], None] | None = None,
 ) -> Report:
@@ -57,11 +61,13 @@ def check_loss(
         seed: the seed of all randomness.
         deep: also the slow checks.
         style: `pairs`, `logps` or `logps-no-reference`, where the signature does not tell.
+        pairs: (N,) pairs of your own, with lengths, to measure on instead of random ones; the small and the extreme pairs stay.
         seconds: time limit of one check.
         on_row: called with (evidence, how many are done, how many there are).
 
     Returns:
-        A Report that fails when the contract is refuted, a declared property is refuted, or one declared absent holds.
+        A Report that fails when the contract is refuted, a declared property is refuted, or one declared absent holds; with the
+        loss's fingerprint where all checks are asked for.
 
     Raises:
         ValueError: not a callable, an ambiguous signature, or a name that is no check.
@@ -83,6 +89,7 @@ def check_loss(
     registry.require(chosen)
     checks = [check for check in map(registry.load, chosen) if deep or not check.slow or only is not None]
     rows: list[Evidence] = []
+    fingerprints: list[Any] = []
     try:
         with time_limit(seconds):
             subject: Subject | None = make_subject(loss, style=style, has=declared_has, lacks=declared_lacks)
@@ -94,13 +101,17 @@ def check_loss(
 
     def report() -> Report:
         of = total if subject is not None or spec is None else len(checks)
-        return Report(name, tuple(rows), of, seed, time.perf_counter() - started)
+        taken = next(iter(fingerprints), None)
+        return Report(name, tuple(rows), of, seed, time.perf_counter() - started, fingerprint=taken)
 
+    if pairs is not None and any(column is None for column in pairs[:6]):
+        raise ValueError("pairs lacks log-probabilities or lengths: give the first six columns of PairLogProbs, (N,) each.")
     try:
         for check in checks:
             said = failure if not rows else ""
             late = f"{WHOLE * seconds:g} s have gone: the loss is too slow" if time.perf_counter() - started > WHOLE * seconds else ""
-            rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, said, bool(failure), late))
+            with drawn_from(pairs):
+                rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, said, bool(failure), late))
             if on_row is not None:
                 on_row(rows[-1], len(rows), total)
         if spec is not None and subject is not None:
@@ -110,9 +121,28 @@ def check_loss(
                 rows.append(run_check(check, subject, frozenset(), frozenset(), seed, seconds))
                 if on_row is not None:
                     on_row(rows[-1], len(rows), total)
+        if only is None and subject is not None:
+            fingerprints.append(_fingerprint(subject))
     except KeyboardInterrupt:
         raise Interrupted(report()) from None
     return report()
+
+
+def _fingerprint(subject: Subject) -> Any:
+    """What the loss aims at; None where it cannot be said, or not in time: a fingerprint never fails a report."""
+    from dpo_theory.fingerprint.derive import of
+    from dpo_theory.fingerprint.known import Known, expressed
+
+    try:
+        with time_limit(FINGERPRINT), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+            expression, symbols, opaque = expressed(subject.reading, subject.call)
+            known = Known(
+                subject.name, expression, symbols, opaque, subject.values, subject.gradients,
+                None if expression is None else subject.margin_expression, subject.batch_coupled,
+            )  # fmt: skip
+            return of(known, subject.parameters.get("beta"))
+    except (Exception, TimeLimit):
+        return None
 
 
 def run_check(

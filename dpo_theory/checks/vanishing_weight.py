@@ -8,8 +8,8 @@ import sympy as sp
 
 from dpo_theory.checks.check import Check, holds, proved, refuted
 from dpo_theory.checks.deciding import margin_pairs, margin_slopes
-from dpo_theory.checks.limit import TimeLimit, time_limit
 from dpo_theory.checks.witness import witness
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 
 
 def run(subject, rng):

@@ -16,9 +16,16 @@ __all__ = ["main"]
 COMMANDS = {
     "verify": "prove, certify or measure the claims of the theory",
     "check": "check a preference loss: what it owes, and what it does",
+    "check-logps": "check a function from logits to sequence log-probabilities: shift, masks, normalisation, precision, gradient",
+    "diagnose": "read the log of a training run, and say what its numbers cannot be",
+    "identify": "name a loss: which of the library's it is, with its options and convention",
+    "compare": "compare two losses: identical, a scale, a different convention, or different",
     "audit": "put the checks on trial: wrong losses that must be refuted, right ones that must not",
     "show": "print one claim: its statement, its derivation and its evidence",
     "fit": "fit preference data: what is identified, whether an estimate exists, DPO and RLHF side by side",
+    "lm": "the same claims and checks on language models, over all of their completions",
+    "bandit": "run a study on tabular bandits, and judge what theory predicts about it",
+    "new-test": "write a pytest file for a loss, for a repository of your own",
     "schema": "print the JSON Schema of everything that is printed as JSON",
 }
 
@@ -70,7 +77,7 @@ def _run(name: str | None, parser: argparse.ArgumentParser, commands: dict[str, 
         if name is None:
             parser.parse_args(arguments)
             parser.error("no command was given. `dpo-theory --help` lists them.")
-        command = import_module(f"dpo_theory.cli.{name}")
+        command = import_module(f"dpo_theory.cli.{name.replace('-', '_')}")
         command.configure(commands[name])
         return int(command.run(parser.parse_args(arguments)))
     except BrokenPipeError:

@@ -53,7 +53,11 @@ def page(report: Report) -> str:
 
 def fragment(report: Report) -> str:
     """The report as one element, for notebooks."""
+    from dpo_theory.report import fingerprint
+
     body = table(report.rows, headline(report))
+    if report.fingerprint is not None:
+        body += fingerprint.element(report.fingerprint)
     told = f'{body}<p><strong>{escape(summary(report))}</strong></p><p class="small">{escape(environment(report))}</p>'
     return styled(told)
 

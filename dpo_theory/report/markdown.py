@@ -22,6 +22,10 @@ def render(report: Report) -> str:
         told += [f"### {UNEXPECTED.capitalize()}", fence(failures(report))]
     if lacking := absences(report):
         told += ["### Lacks", fence(lacking)]
+    if report.fingerprint is not None:
+        from dpo_theory.report import fingerprint
+
+        told.append(fingerprint.markdown(report.fingerprint))
     return "\n\n".join(filter(None, told)) + "\n"
 
 

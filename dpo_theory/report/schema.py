@@ -14,6 +14,8 @@ CHECKS = "dpo-theory/checks"
 CLAIM = "dpo-theory/claim"
 CLAIMS = "dpo-theory/claims"
 FIT = "dpo-theory/fit"
+COMPARISON = "dpo-theory/comparison"
+IDENTIFICATION = "dpo-theory/identification"
 
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
@@ -58,6 +60,27 @@ _EVIDENCE = _record(
         "seconds": _NUMBER,
         "reason": _TEXT,
         "parts": {"type": "array", "items": {"$ref": "#/$defs/evidence"}},
+    }
+)
+
+_FINGERPRINT = _record(
+    {
+        **dict.fromkeys(("loss", "variable", "formula", "link", "inverse", "pull", "weight", "reward", "derivative", "divergence"), _TEXT),
+        "kind": {"enum": ["margin", "reward", "none"]},
+        "aims": {
+            "type": "array",
+            "items": _record(
+                {
+                    "probability": {"type": "number"},
+                    "margin": _NUMBER,
+                    "radius": _or_null(_NUMBER),
+                    "how": _TEXT,
+                    "weight": _or_null(_NUMBER),
+                }
+            ),
+        },
+        "statements": {"type": "array", "items": _record({"name": _TEXT, "verdict": _VERDICT, "how": _TEXT})},
+        "notes": _TEXTS,
     }
 )
 
@@ -110,6 +133,7 @@ _DOCUMENTS = {
             "seconds": _NUMBER,
             "environment": {"type": "object", "additionalProperties": _TEXT},
             "rows": {"type": "array", "items": {"$ref": "#/$defs/evidence"}},
+            "fingerprint": _or_null({"$ref": "#/$defs/fingerprint"}),
         },
     ),
     CLAIM: _document(
@@ -131,6 +155,31 @@ _DOCUMENTS = {
     CHECKS: _document(CHECKS, {"checks": {"type": "array", "items": _record({"id": _TEXT, "kind": _TEXT, "name": _TEXT})}}),
     BASELINE: _document(BASELINE, {"subject": _TEXT, "known": _TEXTS}),
     CLAIMS: _document(CLAIMS, {"claims": {"type": "array", "items": _record({"id": _TEXT, "aliases": _TEXTS, "name": _TEXT})}}),
+    IDENTIFICATION: _document(
+        IDENTIFICATION,
+        {
+            **dict.fromkeys(("target", "name", "loss", "convention", "how"), _TEXT),
+            "options": {"type": "array", "items": {"type": "array", "prefixItems": [_TEXT, {}], "minItems": 2, "maxItems": 2}},
+            **dict.fromkeys(("scale", "constant", "shift", "stretch", "residual", "seconds"), _NUMBER),
+            "verdict": _VERDICT,
+            "instances": _COUNT,
+            "also": _TEXTS,
+            "counterexample": _or_null({"$ref": "#/$defs/counterexample"}),
+            "tried": _COUNT,
+        },
+    ),
+    COMPARISON: _document(
+        COMPARISON,
+        {
+            **dict.fromkeys(("a", "b", "convention", "formula", "how"), _TEXT),
+            "relation": {"enum": ["identical", "equal up to scale", "a different convention", "different"]},
+            "verdict": _VERDICT,
+            "residual": _NUMBER,
+            "instances": _COUNT,
+            "counterexample": _or_null({"$ref": "#/$defs/counterexample"}),
+            "seconds": _NUMBER,
+        },
+    ),
     FIT: _document(
         FIT,
         {
@@ -172,6 +221,7 @@ SCHEMA: dict[str, Any] = {
     "$defs": {
         "counterexample": _COUNTEREXAMPLE,
         "evidence": _EVIDENCE,
+        "fingerprint": _FINGERPRINT,
         "step": _STEP,
         **{name.replace("/", "-"): document for name, document in _DOCUMENTS.items()},
     },

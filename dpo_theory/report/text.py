@@ -29,7 +29,7 @@ def render(report: Report, width: int | None = None) -> str:
         width: columns of the terminal; None writes each row on one line, however long.
     """
     told = [_fit(headline(report), width), *_tables(report.rows, width), _fit(summary(report), width), failures(report)]
-    return "\n\n".join(filter(None, [*told, absences(report, width)])) + "\n"
+    return "\n\n".join(filter(None, [*told, absences(report, width), _fingerprint(report, width)])) + "\n"
 
 
 def table(rows: Sequence[Evidence], width: int | None = None, beside: Sequence[Evidence] = ()) -> str:
@@ -96,6 +96,12 @@ def absences(report: Report, width: int | None = None) -> str:
 def counterexample(found: Counterexample) -> str:
     """A counterexample in full; the code can be pasted."""
     return clean(str(found))
+
+
+def _fingerprint(report: Report, width: int | None) -> str:
+    from dpo_theory.report import fingerprint
+
+    return "" if report.fingerprint is None else fingerprint.text(report.fingerprint, width).rstrip("\n")
 
 
 def _tables(rows: Sequence[Evidence], width: int | None) -> list[str]:

@@ -16,19 +16,24 @@ ROOMS = {
     "dpo_theory.rewards": ("D14", "D15", "D16", "D18"),
     "dpo_theory.losses.dpo": ("D07", "D09", "D27", "D10"),
     "dpo_theory.losses.plackett_luce": ("D25", "D25b"),
+    "dpo_theory._backends": ("D04", "D24", "D27", "D01", "D25", "D09", "D10"),
+    "dpo_theory._symbolic": ("D04", "D24", "D27", "D01", "D25", "D09", "D10"),
     "dpo_theory._xp": ("D04", "D24", "D27", "D01", "D25", "D09", "D10"),
     "bandits.data": ("D07", "D25", "D27"),
 }
-# Not formulas of the paper: bookkeeping and casts are for unit tests, relu and ascending for the losses that use them.
-ELSEWHERE = ("aggregate", "arrays", "largest", "relu", "ascending")
+# Not formulas of the paper: bookkeeping and casts are for unit tests, what only other losses use is for theirs.
+ELSEWHERE = (
+    *("aggregate", "arrays", "largest", "relu", "ascending", "expm1", "log1mexp", "softplus_of", "detached", "stacked", "joined"),
+    *("log", "clip", "step", "tangent_exp", "tangent_expm1", "given_slope"),
+)
 
 DISCARDED = "only a branch that is discarded changes; its gradient is pinned in tests/unit/dpo_theory/test_xp.py"
 EQUIVALENT = {
-    "dpo_theory._xp.NumPy.softplus: np.logaddexp(0.0, x) -> np.logaddexp(x, 0.0)": "logaddexp is symmetric",
-    "dpo_theory._xp.NumPy.expect: taken & ~infinite -> taken": DISCARDED,
-    "dpo_theory._xp.NumPy.expect: 0.0 -> 1.0": "the filler is multiplied by e^-inf = 0, or its product is discarded",
-    "dpo_theory._xp.Torch.expect: taken & ~infinite -> taken": DISCARDED,
-    "dpo_theory._xp.Torch.expect: 0.0 -> 1.0": "three guards give 0 off the support; each alone suffices for the value",
+    "dpo_theory._backends.NumPy.softplus: np.logaddexp(0.0, x) -> np.logaddexp(x, 0.0)": "logaddexp is symmetric",
+    "dpo_theory._backends.NumPy.expect: taken & ~infinite -> taken": DISCARDED,
+    "dpo_theory._backends.NumPy.expect: 0.0 -> 1.0": "the filler is multiplied by e^-inf = 0, or its product is discarded",
+    "dpo_theory._backends.Torch.expect: taken & ~infinite -> taken": DISCARDED,
+    "dpo_theory._backends.Torch.expect: 0.0 -> 1.0": "three guards give 0 off the support; each alone suffices for the value",
     "dpo_theory._xp.expect: namespace(log_probs, values) -> namespace(values, log_probs)": "the backend does not depend on the order",
     "dpo_theory.rewards.same_class: 0.0 -> 1.0": "fillers under a mask, and an initial value below the floor of 1",
     "dpo_theory.rewards.same_class: 1.0 -> 2.0": "the floor of the scale: a tolerance for rewards below 2, not a formula",

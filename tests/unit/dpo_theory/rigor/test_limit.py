@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dpo_theory.checks.limit import TimeLimit, time_limit
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no SIGALRM on this system")
 
