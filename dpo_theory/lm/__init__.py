@@ -1,4 +1,4 @@
-"""Causal language models: from their logits or hidden states to log-probabilities."""
+"""Causal language models: their log-probabilities, all of their completions, and the theory verified on them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "HuggingFaceLM": "huggingface",
+    "TinyLM": "model",
+    "TinyLMConfig": "model",
+    "count_completions": "enumerate",
+    "every_completion": "enumerate",
+    "expect": "sums",
+    "frontier_gap": "train",
+    "instance": "instance",
+    "load_folder": "huggingface",
+    "log_partition": "sums",
+    "log_sum": "sums",
+    "require_budget": "budget",
+    "sequence_kl": "sums",
+    "tiny_setting": "setting",
+    "train": "train",
+    "verify_lm": "verify",
+    "walk": "enumerate",
     "sequence_log_probs": "log_probs",
     "sequence_log_probs_from_hidden": "log_probs",
     "token_log_probs": "log_probs",

@@ -28,9 +28,16 @@ class Cost(NamedTuple):
 
 
 def cost(
-    model: CausalLM, prompt: Tensor, length: int, *, eos: int | None = None, keep: bool = False, bytes_each: int = 0, nodes_at_once: int = NODES_AT_ONCE
+    model: CausalLM,
+    prompt: Tensor,
+    length: int,
+    *,
+    eos: int | None = None,
+    keep: bool = False,
+    bytes_each: int = 0,
+    nodes_at_once: int = NODES_AT_ONCE,
 ) -> Cost:
-    """Count the completions of a walk and foresee its memory and time, from a timed walk over a few thousand of them.
+    """Count the completions of a walk; foresee its memory, and its time from a walk over a few thousand of them.
 
     Args:
         model: the language model.
@@ -60,7 +67,9 @@ def cost(
         spent = time.perf_counter() - started
     completions = count_completions(model.vocab, length, eos=eos)
     held = completions if keep else min(completions, nodes_at_once * model.vocab)
-    return Cost(completions, held * (8 * length + 2 * number + bytes_each), spent * completions / count_completions(model.vocab, short, eos=eos))
+    return Cost(
+        completions, held * (8 * length + 2 * number + bytes_each), spent * completions / count_completions(model.vocab, short, eos=eos)
+    )
 
 
 def require_budget(

@@ -1,8 +1,8 @@
 """Every completion of a prompt, scored exactly by a prefix tree, in blocks that bound the memory.
 
-A completion is either T tokens without the end token, or fewer than or exactly T tokens of which the last is the end token. Without an end
-token there are V^T of them. The tree is walked level by level down to a depth at which the next levels no longer fit, then subtree by subtree;
-the last level is never entered: the log-probabilities of the last token come with its parents.
+A completion is either T tokens without the end token, or at most T tokens of which the last is the end token. Without an end
+token there are V^T of them. The tree is walked level by level down to a depth at which the next level no longer fits, then
+subtree by subtree; the last level is never entered: the log-probabilities of the last token come with its parents.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _descend(
                 yield _step(level, alive, ended=False)
         if last:
             return
-        if (shared and n * len(alive) >= 4 * turn.ranks) or n * len(alive) > at_once:
+        if n * len(alive) >= 4 * turn.ranks if shared else n * len(alive) > at_once:
             break
         level = _children(models, level, alive)
     parents = max(1, min(at_once // len(alive), -(-n // (4 * turn.ranks)) if shared else n))

@@ -50,7 +50,8 @@ def instance(
 
     >>> from dpo_theory.lm.model import TinyLM, TinyLMConfig
     >>> model = TinyLM(TinyLMConfig(vocab=3, width=8, heads=2), dtype=torch.float64)
-    >>> found = instance(model, [torch.tensor([1]), torch.tensor([2, 0, 1])], 2, lambda prompt, tokens: (tokens == 1).sum(-1).double(), 0.5, eos=0)
+    >>> prompts = [torch.tensor([1]), torch.tensor([2, 0, 1])]
+    >>> found = instance(model, prompts, 2, lambda prompt, tokens: (tokens == 1).sum(-1).double(), 0.5, eos=0)
     >>> found.bandit.n_contexts, found.bandit.n_actions, found.lengths.tolist()
     (2, 7, [1, 2, 2, 2, 2, 2, 2])
     """

@@ -13,7 +13,7 @@ __all__ = ["ALONE", "Ranks", "join_ranks"]
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process is number `rank` of `size`; `gather` brings the partial results of all of them to each of them, in the order of the ranks."""
+    """This process is number `rank` of `size`; `gather` brings the partial results of all to each, in the order of the ranks."""
 
     rank: int = 0
     size: int = 1

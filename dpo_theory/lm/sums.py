@@ -193,7 +193,8 @@ def sequence_kl(
 def _checked(value: Tensor, block: Completions, kind: str, index: int, *, where: Tensor | None = None) -> Tensor:
     if value.shape != block.log_probs[0].shape:
         raise ValueError(
-            f"{kind} {index} has shape {tuple(value.shape)} for {len(block.tokens)} completions, expected one number each: ({len(block.tokens)},)."
+            f"{kind} {index} has shape {tuple(value.shape)} for {len(block.tokens)} completions, "
+            f"expected one number each: ({len(block.tokens)},)."
         )
     bad = torch.isnan(value) | (value == torch.inf)
     if where is not None:
@@ -201,6 +202,7 @@ def _checked(value: Tensor, block: Completions, kind: str, index: int, *, where:
     if bool(bad.any()):
         first = int(bad.nonzero()[0, 0])
         raise ValueError(
-            f"{kind} {index} is {float(value[first])} at the completion {block.tokens[first].tolist()}: rewards and log-ratios must be finite there."
+            f"{kind} {index} is {float(value[first])} at the completion {block.tokens[first].tolist()}: "
+            "rewards and log-ratios must be finite there."
         )
     return value

@@ -68,11 +68,11 @@ class Training:
         """One snapshot a line."""
         head = "step   loss       KL to pi*  KL to ref  reward    to frontier  chosen  rejected  unseen"
         lines = [f"{self.loss} on {self.data}, {self.parameters:,} parameters, {self.completions} completions a prompt", "", head]
-        for s in self.snapshots:
-            lines.append(
-                f"{s.step:<6d} {s.loss:<10.6f} {s.kl_to_optimum:<10.3e} {s.kl:<10.4f} {s.reward:<9.4f} {s.frontier_gap:<12.3e} "
-                f"{s.chosen:<7.4f} {s.rejected:<9.4f} {s.unseen:.4f}"
-            )
+        lines += [
+            f"{s.step:<6d} {s.loss:<10.6f} {s.kl_to_optimum:<10.3e} {s.kl:<10.4f} {s.reward:<9.4f} {s.frontier_gap:<12.3e} "
+            f"{s.chosen:<7.4f} {s.rejected:<9.4f} {s.unseen:.4f}"
+            for s in self.snapshots
+        ]
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
@@ -145,12 +145,12 @@ def train(
     Args:
         setting: models, prompts, reward and beta; the policy starts at the reference.
         loss: a pair loss; DPO with the setting's beta by default. Not used where data is `rlhf`.
-        data: `population` (every pair, weighted by how often it is won), `all-pairs` (every pair once, its winner drawn), `sampled` (`pairs`
-            pairs a prompt, drawn from the reference), or `rlhf` (the exact policy gradient of eq. 3, no pairs).
+        data: `population` (every pair, weighted by how often it is won), `all-pairs` (every pair once, its winner drawn), `sampled`
+            (`pairs` pairs a prompt, drawn from the reference), or `rlhf` (the exact policy gradient of eq. 3, no pairs).
         pairs: how many pairs are drawn for each prompt.
-        steps: of the optimiser.
-        learning_rate: 1 for lbfgs, 1e-3 for adam by default.
-        optimiser: `lbfgs` (full batch, line search) or `adam`.
+        steps: of the optimiser, at most.
+        learning_rate: of adam; 1e-3 by default.
+        optimiser: `lbfgs` (searches along a line, and may end early) or `adam` (with a cosine schedule).
         trainable: `all`, or `head`: only the output matrix moves, so that the policy class is log-linear and cannot reach pi*.
         every: how many steps lie between two snapshots.
         seed: of the drawn pairs and winners.
@@ -167,7 +167,8 @@ def train(
     >>> done.snapshots[-1].kl_to_optimum < done.snapshots[0].kl_to_optimum
     True
     """
-    for name, value, known in (("data", data, DATA), ("optimiser", optimiser, ("lbfgs", "adam")), ("trainable", trainable, ("all", "head"))):
+    choices = (("data", data, DATA), ("optimiser", optimiser, tuple(_MOVERS)), ("trainable", trainable, ("all", "head")))
+    for name, value, known in choices:
         if value not in known:
             raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}.")
     if steps < 1 or every < 1 or pairs < 1:
@@ -177,7 +178,9 @@ def train(
     prompts = [_Prompt(setting, prompt, data, pairs, generator) for prompt in setting.prompts]
     completions = len(prompts[0].reward)
     if completions > MOST and data != "rlhf":
-        raise ValueError(f"{completions} completions a prompt have too many pairs to hold; the most is {MOST}: take fewer tokens or a shorter length.")
+        raise ValueError(
+            f"{completions} completions a prompt have too many pairs to hold; the most is {MOST}: take fewer tokens or a shorter length."
+        )
     policy = deepcopy(setting.ref)
     parameters = list(policy.parameters() if trainable == "all" else policy.head.parameters())
     for parameter in policy.parameters():
@@ -193,7 +196,7 @@ def train(
                 terms.append((loss(one.pairs(log_policy)) * one.weight).sum())
         total = torch.stack(terms).mean()
         if not bool(torch.isfinite(total)):
-            raise ValueError(f"the loss is {float(total)}: {loss!r} gives no number on some pair of completions.")
+            raise ValueError(f"the loss is {float(total.detach())}: {loss!r} gives no number on some pair of completions.")
         return total
 
     snapshots: list[Snapshot] = []
@@ -204,40 +207,67 @@ def train(
             on_step(snapshots[-1], steps)
 
     note(0)
-    mover = _optimiser(optimiser, parameters, learning_rate, steps)
-    for step in range(1, steps + 1):
-        mover(objective)
+
+    def moved(step: int) -> None:
         if step % every == 0 or step == steps:
             note(step)
+
+    taken = _MOVERS[optimiser](objective, parameters, steps, learning_rate, moved)
+    if snapshots[-1].step != taken:
+        note(taken)
     named = "the exact policy gradient" if data == "rlhf" else repr(loss)
     return Training(named, data, sum(p.numel() for p in parameters), completions, tuple(snapshots))
 
 
-def _optimiser(name: str, parameters: list[Any], learning_rate: float | None, steps: int) -> Callable[[Callable[[], Tensor]], None]:
-    if name == "lbfgs":
-        rate = 1.0 if learning_rate is None else learning_rate
-        lbfgs = torch.optim.LBFGS(parameters, lr=rate, max_iter=1, history_size=30, line_search_fn="strong_wolfe", tolerance_change=0.0)
+def _lbfgs(
+    objective: Callable[[], Tensor], parameters: list[Any], steps: int, learning_rate: float | None, moved: Callable[[int], None]
+) -> int:
+    """Quasi-Newton with a line search, by SciPy; ends early where no step lowers the loss any more."""
+    from scipy.optimize import minimize
 
-        def move(objective: Callable[[], Tensor]) -> None:
-            def closure() -> Tensor:
-                lbfgs.zero_grad()
-                value = objective()
-                value.backward()
-                return value
+    if learning_rate is not None:
+        raise ValueError("lbfgs searches along its line and takes no learning rate. Leave it out, or pass optimiser='adam'.")
+    done = 0
 
-            lbfgs.step(closure)
+    def put(x: np.ndarray) -> None:
+        flat = torch.from_numpy(np.array(x)).to(parameters[0])
+        with torch.no_grad():
+            for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+                parameter.copy_(part.view_as(parameter))
 
-        return move
+    def value(x: np.ndarray) -> tuple[float, np.ndarray]:
+        put(x)
+        total = objective()
+        gradient = torch.cat([g.flatten() for g in torch.autograd.grad(total, parameters)])
+        return float(total.detach()), gradient.double().cpu().numpy()
+
+    def after(x: np.ndarray) -> None:
+        nonlocal done
+        done += 1
+        put(x)
+        moved(done)
+
+    start = torch.cat([p.detach().flatten() for p in parameters]).double().cpu().numpy()
+    options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": 30, "ftol": 0.0, "gtol": 1e-9}
+    put(minimize(value, start, jac=True, method="L-BFGS-B", callback=after, options=options).x)
+    return done
+
+
+def _adam(
+    objective: Callable[[], Tensor], parameters: list[Any], steps: int, learning_rate: float | None, moved: Callable[[int], None]
+) -> int:
     adam = torch.optim.Adam(parameters, lr=1e-3 if learning_rate is None else learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-
-    def go(objective: Callable[[], Tensor]) -> None:
+    for step in range(1, steps + 1):
         adam.zero_grad()
         objective().backward()
         adam.step()
         schedule.step()
+        moved(step)
+    return steps
 
-    return go
+
+_MOVERS = {"lbfgs": _lbfgs, "adam": _adam}
 
 
 @torch.no_grad()
@@ -255,9 +285,10 @@ def _snapshot(setting: Setting, policy: Any, prompts: list[_Prompt], step: int, 
 
 
 def frontier_gap(log_ref: np.ndarray, reward: np.ndarray, kl: float, expected: float) -> float:
-    """How much more reward than `expected` a policy with this KL could have, at most: min over beta of beta (KL + log Z(beta)), minus `expected`.
+    """How much more reward than `expected` a policy with this KL could have, at most.
 
-    Every beta gives a bound by weak duality, so that the value is an upper bound wherever the minimisation stops.
+    It is min over beta of beta (KL + log Z(beta)), minus `expected`: every beta gives a bound by weak duality, so that the value is
+    an upper bound wherever the minimisation stops.
 
     >>> log_ref, reward = np.log([0.5, 0.3, 0.2]), np.array([1.0, 0.0, -1.0])
     >>> 0 <= frontier_gap(log_ref, reward, 0.0, float(np.exp(log_ref) @ reward)) < 1e-6

@@ -1,7 +1,7 @@
 """The claims and the checks of the toolkit, on a language model's own log-probabilities.
 
-Three kinds of rows: statements about language models (`statements`), every claim of the registry that has a certificate on bandits, with the
-model as the bandit, and every check of `check_loss` on pairs of the model's own completions.
+Three kinds of rows: statements about language models (`statements`), every claim of the registry that has a certificate on
+bandits, with the model as the bandit, and every check of `check_loss` on pairs of the model's own completions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ CONTEXTS = (0.5, 0.3, 0.2)
 # What a certificate costs grows with the number of completions, of pairs, or of triples and orders of them. Claims that are not named here
 # compare completions two by two.
 EACH_COMPLETION = frozenset(
-    ["D01", "D02b", "D03", "D03b", "D04", "D04b", "D04c", "D04e", "D05", "D16", "D17", "D19", "D20", "D21", "D22", "D22a", "D23", "D23b", "D24", "D24b", "D25b", "D25c", "D27", "D29", "D30", "D33", "C1", "C2", "C3", "C7", "C8", "C9", "C10", "C11", "C12", "C14", "C18", "C19", "C20"]
+    {
+        *("D01", "D02b", "D03", "D03b", "D04", "D04b", "D04c", "D04e", "D05", "D16", "D17", "D19", "D20", "D21", "D22", "D22a", "D23"),
+        *("D23b", "D24", "D24b", "D25b", "D25c", "D27", "D29", "D30", "D33"),
+        *("C1", "C2", "C3", "C7", "C8", "C9", "C10", "C11", "C12", "C14", "C18", "C19", "C20"),
+    }
 )
 EVERY_ORDER = frozenset(["D14", "D15", "D18", "D25"])
 
@@ -116,8 +120,8 @@ def _statement(statement: Statement, setting: Setting, dtypes: Sequence[str], se
     broken = next((m for m in measured if not m.met), None)
     others = []
     for name in dtypes:
-        found = max((m.residual for m in statement.measure(setting.to(dtype=DTYPES[name], device=str(setting.prompts[0].device)))), default=0.0)
-        others.append(f"{name} {found:.1e}")
+        rounded = setting.to(dtype=DTYPES[name], device=str(setting.prompts[0].device))
+        others.append(f"{name} {max(m.residual for m in statement.measure(rounded)):.1e}")
     return Evidence(
         id=statement.id,
         name=statement.name,

@@ -2,7 +2,8 @@
 
     grad L = -beta E[ sigma(-z) ( grad log pi(y_w | x) - grad log pi(y_l | x) ) ],    z = beta (log-ratio of y_w - log-ratio of y_l)
 
-One road is autograd through the loss; the other takes the weights sigma(-z) as numbers and pulls them back through the log-probabilities alone.
+One road is autograd through the loss; the other takes the weights sigma(-z) as numbers and pulls them back through the
+log-probabilities alone.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """At the optimum, Plackett-Luce DPO on K completions is the Plackett-Luce likelihood of their rewards: Z cancels.
 
-    L(pi*; y_1 > ... > y_K) = -log P(y_1 > ... > y_K | r),    and exp(-L) sums to 1 over the K! orders, for every policy
+L(pi*; y_1 > ... > y_K) = -log P(y_1 > ... > y_K | r),    and exp(-L) sums to 1 over the K! orders, for every policy
 """
 
 from itertools import permutations

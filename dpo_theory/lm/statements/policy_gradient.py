@@ -2,7 +2,8 @@
 
     grad J = E_pi[ (r - beta log pi / pi_ref - b) grad log pi ]    for every baseline b(x)
 
-One road differentiates sum_y pi(y) (r - beta log pi / pi_ref), the other pulls the weights pi (r - beta log pi / pi_ref - b) back through log pi.
+One road differentiates sum_y pi(y) (r - beta log pi / pi_ref), the other pulls the weights pi (r - beta log pi / pi_ref - b)
+back through log pi.
 """
 
 import torch

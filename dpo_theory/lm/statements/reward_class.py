@@ -1,6 +1,6 @@
 """Rewards that differ by a function of the prompt have the same optimum and the same preferences.
 
-    r'(x, y) = r(x, y) + f(x):    pi* unchanged,    log Z' = log Z + f / beta,    sigma(r'_w - r'_l) = sigma(r_w - r_l)
+r'(x, y) = r(x, y) + f(x):    pi* unchanged,    log Z' = log Z + f / beta,    sigma(r'_w - r'_l) = sigma(r_w - r_l)
 """
 
 import torch

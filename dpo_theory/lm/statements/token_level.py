@@ -3,8 +3,8 @@
     V(s) = beta log sum_a pi_ref(a | s) exp( (r(s, a) + V(s a)) / beta ),    V = 0 after the end
     beta log pi*(a | s) / pi_ref(a | s) = r(s, a) + V(s a) - V(s),    V(root) = beta log Z
 
-V comes by backward recursion over prefixes, log Z from a walk over completions, and pi*(a | s) by adding up the completions of pi* that begin
-with s a.
+V comes by backward recursion over prefixes, log Z from a walk over completions, and pi*(a | s) by adding up the completions of
+pi* that begin with s a.
 """
 
 import torch
@@ -34,9 +34,8 @@ def measure(setting):
             log_ratio = (log_mass[depth + 1] - log_mass[depth].repeat_interleave(len(alive))).view(-1, len(alive))
             log_ratio = log_ratio - tree[depth].log_probs[0].double()[:, alive]
             shaped = token_rewards(setting, prompt, tree[depth])[:, alive] + values[depth + 1].view(-1, len(alive)) - values[depth][:, None]
-            yield Measured(
-                f"shaped reward at depth {depth}", (setting.beta * log_ratio).cpu().numpy(), shaped.cpu().numpy(), scale=scale * setting.beta + 10
-            )
+            found, expected = (setting.beta * log_ratio).cpu().numpy(), shaped.cpu().numpy()
+            yield Measured(f"shaped reward at depth {depth}", found, expected, scale=scale * setting.beta + 10)
 
 
 def token_rewards(setting, prompt, level):
