@@ -83,6 +83,10 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
         return Jet(self.value.sum(axis), self.gradient.sum(axis), self.hessian.sum(axis))
 
     def _chain(self, value, first, second) -> Jet:
+        if self.gradient.shape == (1, 1) and self.value.ndim == 1 and not self.hessian.any():
+            slope = float(self.gradient[0, 0])
+            first, second = (part if factor == 1 else part * factor for part, factor in ((first, slope), (second, slope * slope)))
+            return Jet(value, first[:, None], second[:, None, None])
         outer = self.gradient[..., :, None] * self.gradient[..., None, :]
         hessian = second[..., None, None] * outer
         if self.hessian.any():
@@ -152,7 +156,7 @@ def _with_constant(name: str, left: Any, right: Any) -> Jet | None:
     if other.ndim > jet.ndim or (other.ndim and other.shape != jet.shape[-other.ndim :]):
         return None
     if name == "add" or (name == "subtract" and jet is left):
-        return Jet(jet.value + (other if name == "add" else -other), jet.gradient, jet.hessian)
+        return Jet(jet.value + other if name == "add" else jet.value - other, jet.gradient, jet.hessian)
     if name == "subtract":
         return Jet(other - jet.value, -jet.gradient, -jet.hessian)
     if name == "multiply" or (name in ("divide", "true_divide") and jet is left):
@@ -166,11 +170,16 @@ def _with_constant(name: str, left: Any, right: Any) -> Jet | None:
 
 def _soft_maximum(jet: Jet, floor: Any) -> Jet:
     """log(e^jet + e^floor) for a floor that does not depend on the policy."""
-    gap = jet.value - floor
-    shrunk = np.exp(-np.abs(gap))
+    gap = jet.value - floor if np.any(floor) else jet.value
+    shrunk = np.abs(gap)
+    np.exp(np.negative(shrunk, out=shrunk), out=shrunk)
+    value = np.maximum(jet.value, floor)
+    value += np.log1p(shrunk)
     whole = 1 + shrunk
-    first = np.where(gap >= 0, 1.0, shrunk) / whole
-    return jet._chain(np.maximum(jet.value, floor) + np.log1p(shrunk), first, shrunk / (whole * whole))
+    np.reciprocal(whole, out=whole)
+    shrunk *= whole
+    first = np.where(gap >= 0, whole, shrunk)
+    return jet._chain(value, first, np.multiply(shrunk, whole, out=shrunk))
 
 
 def _binary(name: str, left: Jet, right: Jet) -> Jet:

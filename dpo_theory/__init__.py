@@ -80,6 +80,10 @@ _HOMES = {
     "check_batch": "monitor.batch",
     "check_sequence_logps": "sequences.runner",
     "diagnose": "monitor.diagnosis",
+    "Comparison": "identify",
+    "Fingerprint": "fingerprint",
+    "Identification": "identify",
+    "compare": "identify",
     "fit": "fitting",
     "Fit": "fitting",
 }

@@ -144,6 +144,8 @@ class Report:
         seed: the seed of all randomness.
         seconds: wall time of the whole run.
         fingerprint: of a loss, what it aims at (`dpo_theory.fingerprint.Fingerprint`); None where it was not taken.
+        replay: the command that runs one row again; `{id}` stands for its id.
+        derivation: id of a row -> its derivation (`dpo_theory.report.derivation.Derivation`), made when a page asks; None without.
     """
 
     subject: str
@@ -153,6 +155,8 @@ class Report:
     seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=lambda: environment())
     fingerprint: Any = None
+    replay: str = ""
+    derivation: Any = None
 
     def __iter__(self) -> Iterator[Evidence]:
         return iter(self.rows)

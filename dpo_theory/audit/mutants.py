@@ -6,9 +6,13 @@ import inspect
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import groupby
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
+from dpo_theory.checks.batches import small
 from dpo_theory.losses.aot import AOT
 from dpo_theory.losses.cdpo import CDPO
 from dpo_theory.losses.dpo import DPO
@@ -19,7 +23,10 @@ from dpo_theory.mutation import Mutant, mutants
 
 __all__ = ["EQUIVALENT", "SHIPPED", "faults"]
 
-SHIPPED = (AOT(beta=0.3), CDPO(beta=0.3, epsilon=0.2), DPO(beta=0.3), Hinge(beta=0.3), IPO(tau=0.3), NCA(beta=0.3))
+SHIPPED = (
+    *(AOT(beta=0.3), CDPO(beta=0.3, epsilon=0.2), DPO(beta=0.3), Hinge(beta=0.3)),
+    *(IPO(tau=0.3), IPO(tau=0.3, token_logps="mean"), NCA(beta=0.3)),
+)  # where an option chooses a branch, once for every branch
 EQUIVALENT: dict[str, str] = {}
 
 
@@ -39,13 +46,28 @@ class _Before:
 
 
 def faults() -> Iterator[tuple[str, Mutant, Any, Any]]:
-    """(name, mutant, loss, the loss before): every mechanical fault of `__call__` in the shipped losses."""
+    """(name, mutant, loss, the loss before): every mechanical fault of `__call__` in the shipped losses.
+
+    The loss is the first of its kind whose values the fault changes; where it changes none, the first.
+    """
     seen: Counter[str] = Counter()
-    for loss in SHIPPED:
-        module = inspect.getmodule(type(loss))
+    for kind, group in groupby(SHIPPED, type):
+        losses, module = tuple(group), inspect.getmodule(kind)
         assert module is not None
         for mutant in mutants(module):
-            if mutant.target.endswith(f"{type(loss).__name__}.__call__"):
-                name = f"{type(loss).__name__}: {mutant.change}"
+            if mutant.target.endswith(f"{kind.__name__}.__call__"):
+                name = f"{kind.__name__}: {mutant.change}"
                 seen[name] += 1
+                loss = next((loss for loss in losses if _changes(mutant, loss)), losses[0])
                 yield name + (f" ({seen[name]})" if seen[name] > 1 else ""), mutant, loss, _Before(loss)
+
+
+def _changes(mutant: Mutant, loss: Any) -> bool:
+    """The fault changes a value, or the loss fails with it."""
+    pairs = small()
+    before = loss(pairs)
+    with mutant.applied(), np.errstate(all="ignore"):
+        try:
+            return not np.array_equal(loss(pairs), before, equal_nan=True)
+        except Exception:
+            return True

@@ -10,11 +10,11 @@ import sympy as sp
 from dpo_theory.audit.record import Loss
 from dpo_theory.checks import registry, specification
 from dpo_theory.checks.check import Check
-from dpo_theory.rigor.limit import TimeLimit, time_limit
 from dpo_theory.checks.runner import run_check
 from dpo_theory.checks.subject import LossFailed
 from dpo_theory.checks.subject import subject as make_subject
 from dpo_theory.evidence import Evidence
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 
 __all__ = ["NAMES", "alarms", "multiple_of"]
 

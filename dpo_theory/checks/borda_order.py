@@ -1,7 +1,8 @@
 """Whatever people prefer, the optimum ranks answers by their average win rate.
 
-Under the uniform design the optimal log-ratios are ordered as the Borda scores, for every preference matrix, transitive or not.
-For a strictly convex margin loss this holds for every matrix if and only if l'(m) + l'(-m) is constant.
+Under the uniform design the optimal log-ratios are ordered as the Borda scores, for every preference matrix, transitive or not; an
+optimum that ties answers of different scores ranks nothing. For a strictly convex margin loss this holds for every matrix if and
+only if l'(m) + l'(-m) is a negative constant.
 """
 
 from itertools import combinations, product
@@ -36,6 +37,7 @@ OFF_MARGIN = (
     (0.495, 0.99, 0.99),
 )
 CLEAR = 1e-3
+STRICTLY = 0.1  # answers whose win rates, summed over the others, are further apart than this have to be apart
 
 
 def run(subject, rng):
@@ -44,8 +46,9 @@ def run(subject, rng):
     if subject.margin_expression is not None:
         loss, m = subject.margin_expression
         slope = sp.diff(loss, m)
-        if is_zero(decimal(sp.diff(slope + slope.subs(m, -m), m))) and sign_of(sp.diff(loss, m, 2), m).positive:
-            return proved("l'(m) + l'(-m) is constant and l is strictly convex")
+        falls = slope.subs(m, 0).is_negative  # half of the constant
+        if falls and is_zero(decimal(sp.diff(slope + slope.subs(m, -m), m))) and sign_of(sp.diff(loss, m, 2), m).positive:
+            return proved("l'(m) + l'(-m) is a negative constant and l is strictly convex")
     drawn = [tuple(rng.uniform(0.05, 0.95, size=3)) for _ in range(2)]
     matrices = [_matrix(upper) for upper in (*PREFERENCES, *drawn)]
     if seen_margin_only(subject):
@@ -79,10 +82,10 @@ def _by_grids(subject, matrices):
     """Functions of the margin, kinks and flat parts included."""
     for p in matrices:
         scores, risk = best_scores(subject, p)
-        for i, j in _against(scores, p):
-            other, price = best_scores(subject, p, above=(i, j))
+        for i, j in _against(scores, p, STRICTLY):
+            other, price = best_scores(subject, p, above=(i, j, _least(subject, scores, i, j)))
             if price - risk > 1e-7 * (1 + abs(risk)):
-                because = f"answers {i + 1} and {j + 1} are ranked against their average win rate"
+                because = _because(scores, i, j)
                 expected = f"the order of the row sums; the best scores in that order, {other.round(4).tolist()}, have risk {price:.8g}"
                 got = f"scores {scores.round(4).tolist()} with risk {risk:.8g}, row sums {p.sum(axis=1).round(4).tolist()}"
                 return refuted(Counterexample(_problem(p), expected, got, because))
@@ -95,11 +98,11 @@ def _by_policies(subject, matrices):
     for p in matrices:
         scores, risk = best_log_ratios(subject, p, log_ref)
         further = best_log_ratios(subject, p, log_ref, reach=36.0)[1]
-        for i, j in _against(scores, p):
-            other, price = best_log_ratios(subject, p, log_ref, above=(i, j))
+        for i, j in _against(scores, p, STRICTLY):
+            other, price = best_log_ratios(subject, p, log_ref, above=(i, j, _least(subject, scores, i, j)))
             gap = price - risk
             if gap > 1e-7 * (1 + abs(risk)) and risk - further < gap / 2:
-                because = f"answers {i + 1} and {j + 1} are ranked against their average win rate"
+                because = _because(scores, i, j)
                 expected = f"the order of the row sums; the best log-ratios in that order, {other.round(4).tolist()}, have risk {price:.8g}"
                 got = f"log-ratios {scores.round(4).tolist()} with risk {risk:.8g}, row sums {p.sum(axis=1).round(4).tolist()}"
                 return refuted(Counterexample(f"{_problem(p)}, reference 0.2, 0.3, 0.5", expected, got, because))
@@ -131,13 +134,25 @@ def _by_search(subject, matrices):
     return holds(len(matrices) - unsolved, 0.0, CLEAR, method="preference matrices of three answers", reason="measured, not proved")
 
 
-def _against(scores, p):
-    """(i, j): i wins clearly more often than j on average, and has the lower score."""
+def _against(scores, p, tied=np.inf):
+    """(i, j): i wins clearly more often than j on average, and has the lower score; or the same one, where it wins more by `tied`."""
     borda = p.sum(axis=1)
     for i, j in combinations(range(len(p)), 2):
         high, low = (i, j) if borda[i] > borda[j] else (j, i)
-        if borda[high] - borda[low] > CLEAR and scores[high] < scores[low]:
+        ahead = borda[high] - borda[low]
+        if ahead > CLEAR and (scores[high] < scores[low] or (ahead > tied and scores[high] == scores[low])):
             yield high, low
+
+
+def _least(subject, scores, i, j):
+    """By how much i has to be above j in what an optimum is compared with: not at all where it is below, visibly where it is level."""
+    return 0.0 if scores[i] < scores[j] else CLEAR * reward_scale(subject)
+
+
+def _because(scores, i, j):
+    if scores[i] == scores[j]:
+        return f"answers {i + 1} and {j + 1} have one log-ratio and different average win rates"
+    return f"answers {i + 1} and {j + 1} are ranked against their average win rate"
 
 
 def _matrix(upper):

@@ -12,11 +12,10 @@ import sympy as sp
 from bandits.data import PairLogProbs
 from dpo_theory.checks.batches import small, take, wide
 from dpo_theory.checks.check import Finding, holds, proved, refuted
-from dpo_theory.rigor.limit import TimeLimit, time_limit
 from dpo_theory.checks.subject import Subject
 from dpo_theory.checks.witness import witness
 from dpo_theory.proof import is_zero
-from dpo_theory.reading import Detached
+from dpo_theory.rigor.limit import TimeLimit, time_limit
 from dpo_theory.rigor.sign import SignOnReals, decimal, sign_on_reals
 
 __all__ = ["at_margins", "decimal", "identity", "margin_pairs", "margin_slopes", "seen_margin_only", "sign_of"]
@@ -62,13 +61,12 @@ def identity(
     if largest is not None:
         said = f"{because}; the largest difference seen on {seen} pairs is {worst:.3g}"
         return refuted(witness(subject, *largest, said, show), residual=worst, instances=seen)
-    if subject.reading.expression is None:
+    expression, symbols = subject.plain_expression, subject.reading.symbols
+    if expression is None:
         return holds(seen, worst, tolerance, reason=f"opaque: {subject.reading.opaque}")
-    expression = decimal(subject.reading.expression).replace(Detached, lambda x: x)
-    symbols = subject.reading.symbols
 
     def evaluate(pairs: PairLogProbs) -> Any:
-        return expression.subs(dict(zip(symbols, pairs[:4], strict=True)), simultaneous=True)
+        return expression.xreplace(dict(zip(symbols, map(sp.sympify, pairs[:4]), strict=True)))
 
     try:
         with time_limit(PATIENCE):

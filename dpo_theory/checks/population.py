@@ -10,7 +10,7 @@ import numpy as np
 from bandits.data import PairLogProbs
 from dpo_theory.checks.deciding import at_margins, margin_slopes
 
-__all__ = ["APART", "EDGE", "best_log_ratios", "best_margins", "best_scores", "fitted_beta", "margin_table", "reward_scale"]
+__all__ = ["APART", "EDGE", "best_log_ratios", "best_margins", "best_scores", "fitted_beta", "margin_table", "policy_risk", "reward_scale"]
 
 
 EDGE = 60.0
@@ -58,13 +58,13 @@ def margin_table(subject) -> tuple[np.ndarray, np.ndarray]:
     return grid, at_margins(subject, grid)
 
 
-def best_scores(subject, preferences: np.ndarray, above: tuple[int, int] | None = None) -> tuple[np.ndarray, float]:
+def best_scores(subject, preferences: np.ndarray, above: tuple[int, int, float] | None = None) -> tuple[np.ndarray, float]:
     """Scores that minimise the risk of a function of the margin, every pair compared equally often: grids that zoom in.
 
     Args:
         subject: the loss.
         preferences: (A, A) P(i beats j), A of 3 or 4.
-        above: (i, j) only scores with score_i >= score_j.
+        above: (i, j, by) only scores with score_i >= score_j + by.
 
     Returns:
         scores (A,), the last 0, and their risk.
@@ -77,7 +77,7 @@ def best_scores(subject, preferences: np.ndarray, above: tuple[int, int] | None 
         axes = [np.linspace(-reach, reach, points) + c for c in centre]
         scores = np.stack([*(part.reshape(-1) for part in np.meshgrid(*axes, indexing="ij")), np.zeros(points ** (size - 1))], axis=1)
         if above is not None:
-            scores = scores[scores[:, above[0]] >= scores[:, above[1]] - 1e-12]
+            scores = scores[scores[:, above[0]] >= scores[:, above[1]] + above[2] - 1e-12]
         risk = _risk(subject, scores, preferences)
         if risk.min() < best[1]:
             best = scores[int(np.argmin(risk))], float(risk.min())
@@ -86,7 +86,7 @@ def best_scores(subject, preferences: np.ndarray, above: tuple[int, int] | None 
 
 
 def best_log_ratios(
-    subject, preferences: np.ndarray, log_ref: np.ndarray, above: tuple[int, int] | None = None, reach: float = 12.0
+    subject, preferences: np.ndarray, log_ref: np.ndarray, above: tuple[int, int, float] | None = None, reach: float = 12.0
 ) -> tuple[np.ndarray, float]:
     """The same for a loss that sees more than the margin: scores are log-ratios of a policy up to a constant, answers have unequal lengths.
 
@@ -94,7 +94,7 @@ def best_log_ratios(
         subject: the loss.
         preferences: (A, A) P(i beats j), A of 3 or 4.
         log_ref: (A,).
-        above: (i, j) only scores with score_i >= score_j.
+        above: (i, j, by) only scores with score_i >= score_j + by.
         reach: of the first grid, in nats of scaled margin.
     """
     size = len(preferences)
@@ -106,14 +106,20 @@ def best_log_ratios(
         axes = [reach * steps + c for c in centre]
         scores = np.stack([*(part.reshape(-1) for part in np.meshgrid(*axes, indexing="ij")), np.zeros(points ** (size - 1))], axis=1)
         if above is not None:
-            scores = scores[scores[:, above[0]] >= scores[:, above[1]] - 1e-12]
-        logits = scores + log_ref
-        log_policy = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        risk = sum(preferences[i, j] * _losses_of(subject, log_policy, log_ref, i, j) for i, j in permutations(range(size), 2))
+            scores = scores[scores[:, above[0]] >= scores[:, above[1]] + above[2] - 1e-12]
+        risk = policy_risk(subject, scores, preferences, log_ref)
         if risk.min() < best[1]:
             best = scores[int(np.argmin(risk))], float(risk.min())
         centre, reach, steps = best[0][:-1], reach / 4, np.linspace(-1, 1, points)
     return best
+
+
+def policy_risk(subject, scores: np.ndarray, preferences: np.ndarray, log_ref: np.ndarray) -> np.ndarray:
+    """(N,) the risk of the policies with log-ratios `scores` (N, A), up to a constant each; every pair compared equally often."""
+    logits = scores + log_ref
+    log_policy = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    pairs = permutations(range(len(preferences)), 2)
+    return sum(preferences[i, j] * _losses_of(subject, log_policy, log_ref, i, j) for i, j in pairs)
 
 
 def _losses_of(subject, log_policy: np.ndarray, log_ref: np.ndarray, i: int, j: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from dpo_theory.evidence import Counterexample
 from dpo_theory.preferences import bradley_terry
 
 TOLERANCE = 1e-8
+LENGTHS = (4.0, 2.0, 7.0, 5.0, 3.0)  # in tokens, of the answers
 
 
 def run(subject, rng):
@@ -66,9 +67,8 @@ def _slope(subject, bandit, design):
     x, i, j = (index.reshape(-1) for index in np.indices((contexts, actions, actions)))
     keep = i != j
     x, i, j = x[keep], i[keep], j[keep]
-    lengths = np.full(len(x), 4.0)
-    columns = (log_policy[x, i], log_policy[x, j], bandit.log_ref[x, i], bandit.log_ref[x, j])
-    slopes = subject.gradients(PairLogProbs(*columns, lengths, lengths))
+    columns = (log_policy[x, i], log_policy[x, j], bandit.log_ref[x, i], bandit.log_ref[x, j], bandit.tokens[x, i], bandit.tokens[x, j])
+    slopes = subject.gradients(PairLogProbs(*columns))
     wins = np.exp(bradley_terry(bandit.reward[x, i], bandit.reward[x, j]))
     mass = (wins * np.broadcast_to(weight, (contexts, actions, actions))[x, i, j])[:, None] * slopes
     chosen, rejected = (np.eye(actions)[k] - np.exp(log_policy[x]) for k in (i, j))
@@ -81,7 +81,8 @@ def _slope(subject, bandit, design):
 
 
 def _problems(beta, rng):
-    small = TabularBandit(np.ones(1), np.array([[beta, 0.0, -beta]]), np.log([[0.5, 0.3, 0.2]]), beta)
+    lengths = np.resize(LENGTHS, (2, 4))
+    small = TabularBandit(np.ones(1), np.array([[beta, 0.0, -beta]]), np.log([[0.5, 0.3, 0.2]]), beta, tokens=lengths[:1, :3])
     drawn = []
     for actions in (3, 4):
         logits = rng.normal(size=(2, actions))
@@ -89,7 +90,7 @@ def _problems(beta, rng):
         reward = rng.normal(size=(2, actions)) * beta * 1.5
         weight = rng.uniform(0.2, 2.0, size=(2, actions, actions))
         weight = (weight + weight.transpose(0, 2, 1)) * (1 - np.eye(actions))
-        drawn.append((TabularBandit(np.array([0.3, 0.7]), reward, log_ref, beta), weight))
+        drawn.append((TabularBandit(np.array([0.3, 0.7]), reward, log_ref, beta, tokens=lengths[:, :actions]), weight))
     return [(small, None), *drawn]
 
 

@@ -19,10 +19,10 @@ from dpo_theory.checks.subject import subject as make_subject
 from dpo_theory.evidence import Evidence, Report, Verdict
 from dpo_theory.rigor.limit import TimeLimit, time_limit
 
-__all__ = ["CANNOT", "Interrupted", "check_loss", "run_check"]
+__all__ = ["CANNOT", "Interrupted", "check_loss", "fingerprint_of", "run_check"]
 
 SECONDS = 10.0
-FINGERPRINT = 3.0  # seconds for the fingerprint
+FINGERPRINT = 10.0  # seconds for the fingerprint
 WHOLE = 6  # times the limit of one check: then the rest is skipped
 CANNOT = "the loss cannot be evaluated"
 
@@ -78,6 +78,7 @@ def check_loss(
     'PROVED'
     """
     started = time.perf_counter()
+    deadline = started + WHOLE * seconds
     source = loss if spec is None else spec
     declared_has = frozenset(getattr(source, "has", ()) if has is None else has)
     declared_lacks = frozenset(getattr(source, "lacks", ()) if lacks is None else lacks)
@@ -109,7 +110,7 @@ def check_loss(
     try:
         for check in checks:
             said = failure if not rows else ""
-            late = f"{WHOLE * seconds:g} s have gone: the loss is too slow" if time.perf_counter() - started > WHOLE * seconds else ""
+            late = f"{WHOLE * seconds:g} s have gone: the loss is too slow" if time.perf_counter() > deadline else ""
             with drawn_from(pairs):
                 rows.append(run_check(check, subject, declared_has, declared_lacks, seed, seconds, said, bool(failure), late))
             if on_row is not None:
@@ -121,20 +122,20 @@ def check_loss(
                 rows.append(run_check(check, subject, frozenset(), frozenset(), seed, seconds))
                 if on_row is not None:
                     on_row(rows[-1], len(rows), total)
-        if only is None and subject is not None:
-            fingerprints.append(_fingerprint(subject))
+        if only is None and subject is not None and time.perf_counter() < deadline:
+            fingerprints.append(fingerprint_of(subject))
     except KeyboardInterrupt:
         raise Interrupted(report()) from None
     return report()
 
 
-def _fingerprint(subject: Subject) -> Any:
+def fingerprint_of(subject: Subject, seconds: float = FINGERPRINT) -> Any:
     """What the loss aims at; None where it cannot be said, or not in time: a fingerprint never fails a report."""
     from dpo_theory.fingerprint.derive import of
     from dpo_theory.fingerprint.known import Known, expressed
 
     try:
-        with time_limit(FINGERPRINT), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+        with time_limit(seconds), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
             expression, symbols, opaque = expressed(subject.reading, subject.call)
             known = Known(
                 subject.name, expression, symbols, opaque, subject.values, subject.gradients,

@@ -18,9 +18,10 @@ from bandits.data import PairLogProbs
 from bandits.derivatives import derivatives
 from dpo_theory.checks.batches import take
 from dpo_theory.checks.label import label
+from dpo_theory.checks.precision import epsilon_of
 from dpo_theory.checks.returned import described, first, numeric, seen_by_autograd, singles
 from dpo_theory.checks.signature import FIELDS, KNOWN, STYLES, adapt
-from dpo_theory.reading import Reading, read
+from dpo_theory.reading import Detached, Reading, read
 from dpo_theory.rigor.sign import decimal
 
 __all__ = ["FIELDS", "LossFailed", "Subject", "subject"]
@@ -88,6 +89,12 @@ class Subject:
         return read(self.call)
 
     @cached_property
+    def plain_expression(self) -> Any:
+        """The expression that was read, decimals as they are written, what is detached like all else; None where the loss is opaque."""
+        expression = self.reading.expression
+        return None if expression is None else decimal(expression).replace(Detached, lambda x: x)
+
+    @cached_property
     def margin_expression(self) -> tuple[Any, Any] | None:
         """(l, m): the loss as an expression of the margin in nats alone; None where it is opaque or sees more."""
         import sympy as sp
@@ -100,8 +107,8 @@ class Subject:
         if expression is None:
             return None
         expression = decimal(expression)
-        on_margin = expression.subs({b: 0, c: 0, d: 0}, simultaneous=True).subs(a, m)
-        moved = on_margin.subs(m, a - b - c + d)
+        on_margin = expression.xreplace({a: m, b: sp.S.Zero, c: sp.S.Zero, d: sp.S.Zero})
+        moved = on_margin.xreplace({m: a - b - c + d})
         if _clearly_differ(expression, moved, (a, b, c, d)):
             return None
         for difference in (expression - moved, sp.expand(expression - moved), sp.simplify(expression - moved)):
@@ -249,17 +256,24 @@ def subject(loss: Any, *, style: str | None = None, has: Any = None, lacks: Any 
     draft = Subject(shown, loss, call, style, backend, "none", **declared)
     parameters, rebuild = _options(loss, style, declared)
     made = dataclasses.replace(
-        draft, reduction=_reduction(draft), epsilon=_epsilon(draft), parameters=parameters, rebuild=rebuild, printed=printed.getvalue()
+        draft,
+        reduction=_reduction(draft),
+        epsilon=epsilon_of(draft, PROBE),
+        parameters=parameters,
+        rebuild=rebuild,
+        printed=printed.getvalue(),
     )
     made.values(PROBE)
     return made
 
 
 def _clearly_differ(one: Any, other: Any, symbols: tuple[Any, ...]) -> bool:
-    """At some pair of the probe the two are different numbers: there is nothing to simplify."""
-    for row in np.stack(PROBE[:4], axis=-1):
-        at = dict(zip(symbols, row, strict=True))
-        left, right = (complex(side.subs(at).evalf(30)) for side in (one, other))
+    """At some pair of the probe, or one whose policy and margin have different signs, the two are different numbers."""
+    import sympy as sp
+
+    for row in (*np.stack(PROBE[:4], axis=-1), (-2.0, -1.5, -3.0, -1.0)):
+        at = dict(zip(symbols, map(sp.Float, row), strict=True))
+        left, right = (complex(side.xreplace(at).evalf(30)) for side in (one, other))
         if abs(left - right) > 1e-9 * (1 + abs(left)):
             return True
     return False
@@ -303,25 +317,6 @@ def _reduction(draft: Subject) -> str:
     one_by_one = np.array([numeric(draft.raw(one)[0]) for one in singles(PROBE)], dtype=float).reshape(-1)
     whole = float(array.reshape(()))
     return "sum" if abs(whole - one_by_one.sum()) < abs(whole - one_by_one.mean()) else "mean"
-
-
-def _epsilon(draft: Subject) -> float:
-    """Of the dtype that it answers float64 with; a lower precision than float32 is `backends-agree`'s to refute."""
-    dtype = str(getattr(draft.raw(PROBE)[0], "dtype", "float64"))
-    return 2.0**-52 if dtype.endswith("float64") and not _rounds(draft) else 2.0**-23
-
-
-def _rounds(draft: Subject) -> bool:
-    """A part is computed in float32: nine steps of 2^-24 do not lie on a curve."""
-    steps = [PROBE._replace(policy_chosen=PROBE.policy_chosen + k * 2.0**-24) for k in range(9)]
-    if draft.backend != "torch":
-        return False
-    returned = [numeric(draft.raw(pairs)[0]) for pairs in steps]
-    if any(value is None for value in returned):
-        return False
-    values = np.array([value.reshape(-1) for value in returned])
-    bend = np.abs(np.diff(values, n=2, axis=0)).max(axis=0)
-    return bool(np.median(bend / (1 + np.abs(values[0]))) > 2.0**-40)
 
 
 def _options(loss: Any, style: str, declared: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:

@@ -62,7 +62,8 @@ def verify(
     rows: list[Evidence] = []
 
     def report() -> Report:
-        return Report("the mathematics of DPO", tuple(rows), len(chosen), int(seed), time.perf_counter() - started)
+        said = {"replay": f"dpo-theory verify {{id}} --seed {int(seed)}", "derivation": derivation}
+        return Report("the mathematics of DPO", tuple(rows), len(chosen), int(seed), time.perf_counter() - started, **said)
 
     try:
         for id in chosen:
@@ -72,6 +73,13 @@ def verify(
     except KeyboardInterrupt:
         raise Interrupted(report()) from None
     return report()
+
+
+def derivation(id: str) -> Any:
+    """The steps of a claim's derivation as they are shown."""
+    from dpo_theory.report.derivation import Derivation
+
+    return Derivation.of(registry.load(id))
 
 
 def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     ordered = None if only is None else tuple(name for name in registry.names() if name in only)
     asked = {"spec": spec, "has": has, "lacks": lacks, "only": ordered, "seed": args.seed, "deep": args.deep, "style": args.style}
     report, interrupted = _report(loss, asked)
+    report = dataclasses.replace(report, replay=_again(args))
     if "<lambda>" in report.subject:
         report = dataclasses.replace(report, subject=report.subject.replace("<lambda>", args.target.rpartition(":")[2]))
     if target is not None and not interrupted:
@@ -114,6 +116,17 @@ def run(args: argparse.Namespace) -> int:
     if interrupted:
         print("interrupted", file=sys.stderr)
     return 130 if interrupted else report.exit_code
+
+
+def _again(args: argparse.Namespace) -> str:
+    """The command that runs one row again; `{id}` stands for its id."""
+    said = ["dpo-theory", "check", args.target]
+    for option in ("spec", "beta", "style"):
+        said += [f"--{option}", str(getattr(args, option))] if getattr(args, option) is not None else []
+    for option in ("param", "has", "lacks"):
+        said += [word for value in getattr(args, option) or () for word in (f"--{option}", value)]
+    said += ["--deep"] if args.deep else []
+    return shlex.join([*said, "--seed", str(args.seed)]) + " --only {id}"
 
 
 def _every(args: argparse.Namespace, only: tuple[str, ...] | None) -> int:

@@ -33,13 +33,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_output_options(verify, ("text", "json", "junit", "markdown", "html"))
     train = actions.add_parser("train", help="train a tiny model, with its distance to the optimum known exactly", allow_abbrev=False)
     _sizes(train, 4, 3, 0.9)
-    train.add_argument("--loss", default=None, metavar="LOSS", help="a pair loss of the library, as in 'IPO(tau=0.5)'; default DPO with --beta")
+    train.add_argument(
+        "--loss", default=None, metavar="LOSS", help="a pair loss of the library, as in 'IPO(tau=0.5)'; default DPO with --beta"
+    )
     train.add_argument("--data", choices=("population", "all-pairs", "sampled", "rlhf"), default="population")
     train.add_argument("--pairs", type=_positive, default=64, metavar="N", help="sampled pairs for each prompt")
     train.add_argument("--steps", type=_positive, default=100, metavar="N")
     train.add_argument("--every", type=_positive, default=10, metavar="N", help="steps between two lines of the table")
     train.add_argument("--optimiser", choices=("lbfgs", "adam"), default="lbfgs")
-    train.add_argument("--trainable", choices=("all", "head"), default="all", help="head: a log-linear class, which cannot reach the optimum")
+    train.add_argument(
+        "--trainable", choices=("all", "head"), default="all", help="head: a log-linear class, which cannot reach the optimum"
+    )
     add_output_options(train, ("text", "json"))
     score = actions.add_parser("score", help="log-probabilities, implicit rewards and margins of texts", allow_abbrev=False)
     score.add_argument("file", metavar="FILE", help="JSON lines with prompt, chosen and rejected; - reads standard input")
@@ -57,7 +61,9 @@ def _sizes(parser: argparse.ArgumentParser, vocab: int, length: int, beta: float
     parser.add_argument("--no-eos", action="store_true", help="completions of exactly T tokens; by default token 0 ends one")
     parser.add_argument("--beta", type=float, default=beta, metavar="B", help=f"reward per nat (default {beta})")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="the seed of all randomness (default 0)")
-    parser.add_argument("--budget", type=float, default=600.0, metavar="S", help="refuse what would take longer than S seconds (default 600)")
+    parser.add_argument(
+        "--budget", type=float, default=600.0, metavar="S", help="refuse what would take longer than S seconds (default 600)"
+    )
     _where(parser, "float64")
 
 

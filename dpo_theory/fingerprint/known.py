@@ -90,13 +90,18 @@ def expressed(reading: Reading, call: Callable[[PairLogProbs], Any]) -> tuple[An
 
 
 def _named(expression: Any) -> Any:
-    """A double that is the exponential of a short number becomes that: 2.71828182845905 becomes e."""
+    """A double that is the exponential or logarithm of a short number becomes that: 2.71828182845905 becomes e."""
 
     def name(number: Any) -> Any:
+        power = sp.Rational(str(sp.exp(number).evalf(16))).limit_denominator(1000)
+        if abs(number) < 20 and power > 0 and abs(float((sp.log(power) - number).evalf(30))) < 2e-14 * abs(number):
+            return sp.log(power)
+        if number < 0:
+            return number
         exponent = sp.Rational(str(sp.log(number).evalf(13)))
         return sp.exp(exponent) if exponent.q <= 10**6 and abs(float((sp.exp(exponent) / number).evalf(30) - 1)) < 1e-14 else number
 
-    return expression.replace(lambda e: e.is_Rational and e.q > 10**9 and e > 0, name)
+    return expression.replace(lambda e: e.is_Rational and e.q > 10**9, name)
 
 
 def margin_form(known: Known) -> tuple[Any, Any, str] | None:

@@ -11,7 +11,7 @@ from typing import Any
 import sympy as sp
 
 from dpo_theory.proof import is_zero
-from dpo_theory.rigor.limit import TimeLimit, time_limit
+from dpo_theory.rigor.limit import TimeLimit, work_limit
 
 __all__ = [
     "PATIENCE",
@@ -183,7 +183,7 @@ def positive(fraction: Any) -> Any:
 def quietly(make: Any, *args: Any, seconds: float = PATIENCE) -> Any:
     """What `make` returns, or None where SymPy does not get there in time or refuses."""
     try:
-        with time_limit(seconds):
+        with work_limit(seconds):
             return make(*args)
     except (TimeLimit, ArithmeticError, ValueError, TypeError, AttributeError, NotImplementedError, RecursionError):
         return None

@@ -91,4 +91,4 @@ def _margins(m: np.ndarray) -> PairLogProbs:
 
 
 def _pairs(points: np.ndarray) -> PairLogProbs:
-    return PairLogProbs(*points.T, np.full(len(points), 4.0), np.full(len(points), 4.0))
+    return PairLogProbs(*[*points.T, np.full(len(points), 4.0), np.full(len(points), 4.0)])

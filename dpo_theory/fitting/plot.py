@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,29 @@ def save(fit: Fit, path: Any) -> None:
     Raises:
         ValueError: no context has an estimate, or as `require_picture`.
     """
-    context = next((context for context in fit.by_context if context.exists), None)
-    if context is None:
+    if not any(context.exists for context in fit.by_context):
         raise ValueError(f"{fit.source} has no estimate to draw. --drop-undetermined keeps the items that have one.")
     require_picture(path)
+    _figure(fit).savefig(path)
+
+
+def svg(fit: Fit) -> str:
+    """The same picture as SVG text, letters as paths; empty where no context has an estimate."""
+    if not any(context.exists for context in fit.by_context):
+        return ""
+    import matplotlib
+
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "dpo-theory"}):
+        _figure(fit).savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    return drawn.getvalue()
+
+
+def _figure(fit: Fit) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    context = next(context for context in fit.by_context if context.exists)
     strengths, errors = fit.strengths[context.rows], np.nan_to_num(fit.standard_errors[context.rows])
     order = np.argsort(-strengths)[:_MOST][::-1]
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(order)), layout="constrained")
@@ -60,7 +77,7 @@ def save(fit: Fit, path: Any) -> None:
     hidden = context.size - len(order)
     named = f"{fit.source}, {context.name}" if len(fit.by_context) > 1 else fit.source
     axes.set_title(_plain(named) + (f" (the best {len(order)} of {context.size})" if hidden else ""), fontsize=9)
-    figure.savefig(path)
+    return figure
 
 
 def _plain(name: str) -> str:

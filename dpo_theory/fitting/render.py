@@ -37,13 +37,23 @@ def markdown(fit: Fit) -> str:
 
 def html_fragment(fit: Fit) -> str:
     """The fit as one element, for notebooks."""
-    told = [f"<p><strong>{page.escape(title(fit))}</strong></p>", *map(_element, blocks(fit))]
-    return page.styled("".join(told))
+    return page.styled(_elements(fit))
 
 
 def html_page(fit: Fit) -> str:
-    """The fit as one self-contained page."""
-    return page.document(title(fit), html_fragment(fit))
+    """The fit as one self-contained page: whether an estimate exists in its title, and its picture."""
+    from dpo_theory.fitting.plot import svg
+
+    missing = sum(not context.exists for context in fit.by_context)
+    several = f": {missing} of {len(fit.by_context)} contexts" if len(fit.by_context) > 1 else ""
+    verdict = f"No estimate exists{several}" if missing else "An estimate exists"
+    drawn = svg(fit)
+    body = f'<h1><span class="{"bad" if missing else "good"}">{page.escape(verdict)}</span></h1>' + (page.figure(drawn) if drawn else "")
+    return page.document(f"{verdict}: {title(fit)}", page.styled(body + _elements(fit)))
+
+
+def _elements(fit: Fit) -> str:
+    return "".join([f"<p><strong>{page.escape(title(fit))}</strong></p>", *map(_element, blocks(fit))])
 
 
 def _element(block: Sentences | Grid) -> str:

@@ -15,7 +15,8 @@ __all__ = ["Fit", "fitted", "line", "residuals", "weights"]
 
 REFINED = 3  # starts that are refined
 GRID = 40
-STEPS = 60
+ROUGH, STEPS = 12, 60  # evaluations for each number: to see whether it is worth it, and to the end
+HOPEFUL = 0.3  # a residual from which the end is worth it
 
 Evaluate = Callable[[Sequence[float]], np.ndarray]
 
@@ -111,8 +112,15 @@ def _refined(
     def inside(x: np.ndarray) -> tuple[float, ...]:
         return tuple(n.inside(v) for n, v in zip(numbers, x, strict=True))
 
-    begin = np.array([n.free(v) for n, v in zip(numbers, start, strict=True)])
-    budget = STEPS * (1 + len(numbers))
-    found = least_squares(lambda x: straight(inside(x))[2], begin, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=budget)
-    scale, constant, off = straight(inside(found.x))
-    return Fit(inside(found.x), scale, constant, float(np.abs(off).max()))
+    def searched(x: np.ndarray, precision: float, steps: int) -> np.ndarray:
+        budget = steps * (1 + len(numbers))
+        found = least_squares(
+            lambda x: straight(inside(x))[2], x, method="lm", xtol=precision, ftol=precision, gtol=precision, max_nfev=budget
+        )
+        return np.asarray(found.x)
+
+    at = searched(np.array([n.free(v) for n, v in zip(numbers, start, strict=True)]), 1e-3, ROUGH)
+    if float(np.abs(straight(inside(at))[2]).max()) < HOPEFUL:
+        at = searched(at, 1e-15, STEPS)
+    scale, constant, off = straight(inside(at))
+    return Fit(inside(at), scale, constant, float(np.abs(off).max()))

@@ -238,7 +238,8 @@ def _unknown(target: Box, nearest: Candidate, tried: int, began: float) -> Ident
     fit = nearest.fit
     shift, stretch = nearest.affine
     evaluate = lambda batch: _evaluator(nearest.family, nearest.convention, nearest.extras, target, batch)(fit.numbers)  # noqa: E731
-    found = nearest_witness(target, evaluate, fit.scale, fit.constant, _code(nearest))
+    stands = fit.scale < 0 and fit.residual <= NAMED * target.tolerance  # only its sign is wrong
+    found = nearest_witness(target, evaluate, abs(fit.scale) if stands else fit.scale, fit.constant, _code(nearest))
     reversed_ = " with its sign reversed" if fit.scale < 0 else ""
     how = f"none of {tried} fits to {len({f.name for f in families()})} losses stands; the nearest{reversed_} is off by {fit.residual:.2g}"
     return Identification(

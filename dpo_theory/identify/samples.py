@@ -36,7 +36,7 @@ def sample(takes: type, n: int, seed: int) -> Any:
     tokens = {"chosen_token_logps": chosen[0], "rejected_token_logps": rejected[0]}
     tokens |= {f"ref_{name}": _to(r, logps) for (name, logps), r in zip(tokens.items(), ref, strict=True)}
     more = {"target": rng.uniform(0.05, 0.95, n), "offset": rng.normal(size=n) ** 2, **tokens}
-    return PairLogProbs(*policy, *ref, chosen[1], rejected[1], **more)
+    return PairLogProbs(policy[0], policy[1], ref[0], ref[1], chosen[1], rejected[1], **more)
 
 
 def ladder(takes: type) -> Any:
@@ -52,7 +52,8 @@ def ladder(takes: type) -> Any:
     columns = [np.tile(v, k) for v in (a, b, c, d)]
     counts = np.repeat(lengths, n, axis=0).T
     tokens = [_spread(logp, count) for logp, count in zip(columns, (*counts, *counts), strict=True)]
-    return PairLogProbs(*columns, *counts, np.tile(np.resize([0.75, 0.25], n), k), np.tile(np.resize([1.0, 0.5], n), k), *tokens)
+    more = [np.tile(np.resize(values, n), k) for values in ([0.75, 0.25], [1.0, 0.5])]
+    return PairLogProbs(*[*columns, *counts, *more, *tokens])
 
 
 def take(batch: Any, rows: Any) -> Any:

@@ -61,7 +61,7 @@ def tiny_setting(*, vocab: int = 8, length: int = 4, eos: int | None = 0, beta: 
     """
     if vocab < 3:
         raise ValueError(f"vocab is {vocab}, expected at least 3: two actions are a degenerate problem.")
-    config = TinyLMConfig(vocab=vocab, positions=9 + length, layers=2, heads=4, width=width, sharpness=4.0)
+    config = TinyLMConfig(vocab=vocab, positions=9 + length, layers=2, heads=4, width=width, sharpness=3.0)
     generator = torch.Generator().manual_seed(seed)
     prompts = tuple(torch.randint(vocab, (n,), generator=generator) for n in (2, 5, 9))
     rewards = torch.randn((length, vocab + 1, vocab + 1), generator=generator, dtype=torch.float64)

@@ -78,10 +78,14 @@ def summary(study: Study, records: Records) -> tuple[list[str], list[list[str]]]
 
 def page(results: Sequence[Result]) -> str:
     """One self-contained HTML page: figure, table, prediction and verdict of each study."""
-    from dpo_theory.report.html import document, styled
+    from dpo_theory.report.html import document, escape, styled
 
     title = "Studies on tabular bandits" if len(results) > 1 else f"The study {results[0].study.name}"
-    return document(title, styled(f"<h1>{title}</h1>" + "".join(section(result) for result in results)))
+    unmet = [result.study.name for result in results if not result.report.passed]
+    verdict = f"Not as predicted: {', '.join(unmet)}" if unmet else "As predicted"
+    head = f'<h1>{escape(title)}: <span class="{"bad" if unmet else "good"}">{escape(verdict)}</span></h1>'
+    ordered = sorted(results, key=lambda result: result.report.passed)
+    return document(f"{verdict}: {title}", styled(head + "".join(section(result) for result in ordered)))
 
 
 def section(result: Result) -> str:
@@ -89,10 +93,9 @@ def section(result: Result) -> str:
     from bandits.plots.page import to_svg
     from dpo_theory.report.cells import environment
     from dpo_theory.report.cells import summary as counted
-    from dpo_theory.report.html import escape, table
+    from dpo_theory.report.html import escape, figure, table
 
     picture = to_svg(result.study, result.records)
-    picture = picture[picture.index("<svg") :].encode("ascii", "xmlcharrefreplace").decode("ascii")
     names, rows = summary(result.study, result.records)
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = "".join("<tr>" + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row) + "</tr>" for row in rows)
@@ -100,7 +103,7 @@ def section(result: Result) -> str:
     run = f"{header.get('seeds')} seeds, root {header.get('root')}, fingerprint {header.get('fingerprint')}, {len(result.records)} records"
     return (
         f'<section><h2>{escape(result.study.name)}</h2><p>{escape(result.study.question)}</p>'
-        f'<figure style="background: white; color: black; overflow-x: auto">{picture}</figure>'
+        f"{figure(picture)}"
         f"<p><strong>{escape(counted(result.report))}</strong></p><pre>{escape(result.prediction.statement.strip())}</pre>"
         f"{table(result.report.rows, 'What was predicted, what was planted, and what was found')}"
         f"<details><summary>numbers</summary><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"

@@ -12,7 +12,7 @@ def losses(names: Iterable[str]) -> dict[str, Callable[[float], Any]]:
     """Makers beta -> loss, by name.
 
     Args:
-        names: any of dpo, ipo, cdpo, hinge, nca.
+        names: any of dpo, ipo, cdpo, robust dpo, hinge, nca.
 
     Raises:
         ValueError: another name.
@@ -28,6 +28,7 @@ def losses(names: Iterable[str]) -> dict[str, Callable[[float], Any]]:
         "dpo": library.DPO,
         "ipo": library.IPO,
         "cdpo": partial(library.CDPO, epsilon=0.1),
+        "robust dpo": partial(library.RobustDPO, epsilon=0.1),
         "hinge": library.Hinge,
         "nca": library.NCA,
     }
@@ -47,7 +48,8 @@ def methods(names: Iterable[str]) -> dict[str, Callable[..., Any]]:
     from bandits.experiments.methods.losses import Minimises
     from bandits.experiments.methods.online import Online
 
-    known: dict[str, Callable[..., Any]] = {name: Minimises(make) for name, make in losses(("dpo", "ipo", "cdpo", "hinge", "nca")).items()}
+    by_loss = losses(("dpo", "ipo", "cdpo", "robust dpo", "hinge", "nca"))
+    known: dict[str, Callable[..., Any]] = {name: Minimises(make) for name, make in by_loss.items()}
     known |= shelf.METHODS
     known["online dpo"] = Online(losses(["dpo"])["dpo"])
     return _chosen(known, names, "method")

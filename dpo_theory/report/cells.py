@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dpo_theory.evidence import Counterexample, Evidence, Report
 
-__all__ = ["COLUMNS", "absent", "cells", "clean", "environment", "evidence", "findings", "flat", "headline", "summary", "verdict", "why"]
+__all__ = ["COLUMNS", "absent", "cells", "clean", "environment", "evidence", "findings", "flat", "headline", "outcome", "summary", "verdict", "why"]
 
 COLUMNS = ("id", "statement", "verdict", "evidence", "residual", "tolerance", "time")
 UNEXPECTED = "NOT AS EXPECTED"
@@ -92,6 +92,16 @@ def headline(report: Report) -> str:
     said = [f"dpo-theory {version}" if version else "", "" if report.seed is None else f"seed {report.seed}"]
     brackets = ", ".join(filter(None, said))
     return flat(f"{report.subject} ({brackets})" if brackets else report.subject)
+
+
+def outcome(report: Report) -> str:
+    """The verdict on the whole report, in a few words."""
+    if report.failed:
+        return f"{len(report.failed)} of {report.asked} {UNEXPECTED}"
+    if not report.ran:
+        return "Nothing ran"
+    missing = report.asked - len(report.rows)
+    return f"Incomplete: {missing} of {report.asked} not reached" if missing else "As expected"
 
 
 def environment(report: Report) -> str:

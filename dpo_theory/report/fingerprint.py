@@ -1,17 +1,14 @@
-"""A fingerprint as text, Markdown and HTML: the same lines in each."""
+"""A fingerprint (`dpo_theory.fingerprint.Fingerprint`) as text, Markdown and HTML: the same lines in each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dpo_theory.report.cells import clean, flat
 from dpo_theory.report.html import escape
 from dpo_theory.report.markdown import escape as escape_markdown
 from dpo_theory.report.markdown import grid
-
-if TYPE_CHECKING:
-    from dpo_theory.fingerprint.record import Aim, Fingerprint
 
 __all__ = ["element", "lines", "markdown", "text"]
 
@@ -19,7 +16,7 @@ TITLE = "Fingerprint: what the loss aims at"
 NAMES = {"T1": "T1, separable", "T2": "T2, one reward", "T3": "T3, log-ratio only"}
 
 
-def lines(found: Fingerprint) -> Iterator[tuple[str, str]]:
+def lines(found: Any) -> Iterator[tuple[str, str]]:
     """(name, what is said) of every line."""
     kinds = {
         "margin": "a function of the margin",
@@ -42,7 +39,7 @@ def lines(found: Fingerprint) -> Iterator[tuple[str, str]]:
     yield from (("note", note) for note in found.notes)
 
 
-def text(found: Fingerprint, width: int | None = None) -> str:
+def text(found: Any, width: int | None = None) -> str:
     """The lines, names aligned; wrapped to `width` columns."""
     import textwrap
 
@@ -58,7 +55,7 @@ def text(found: Fingerprint, width: int | None = None) -> str:
     return clean("\n".join(told)) + "\n"
 
 
-def markdown(found: Fingerprint) -> str:
+def markdown(found: Any) -> str:
     """A section with a table."""
     rows = [(escape_markdown(name), escape_markdown(value)) for name, value in lines(found)]
     return f"### {TITLE}\n\n{grid(('what', 'found'), rows)}"
@@ -70,7 +67,7 @@ def element(found: Any) -> str:
     return f"<table><caption>{escape(f'{TITLE} ({flat(found.loss)})')}</caption><tbody>{rows}</tbody></table>"
 
 
-def _aim(aim: Aim) -> str:
+def _aim(aim: Any) -> str:
     enclosed = f" within {aim.radius:.0e}" if aim.radius else ""
     weight = f", w = {aim.weight:.6g}" if aim.weight is not None else ""
     return f"m = {aim.margin:.12g}{enclosed} ({aim.how}){weight}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dpo_theory.evidence import SCHEMA_VERSION
 from dpo_theory.report import html, json, markdown, text
 from dpo_theory.report.cells import clean, flat, headline, summary
+from dpo_theory.report.derivation import Derivation, Line
 from dpo_theory.report.schema import CLAIM
 
 if TYPE_CHECKING:
@@ -22,19 +23,6 @@ _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", **{c: "\\" + c for c in "&%$#_{}"},
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Line:
-    """One step of a derivation: what it says, the equation as text and as LaTeX, why, under which hypotheses, for which sizes."""
-
-    claim: str
-    text: str
-    latex: str
-    why: str
-    hypotheses: tuple[str, ...]
-    sizes: str
-    relation: str
 
 
 @dataclass(frozen=True)
@@ -63,14 +51,7 @@ class Shown:
     @classmethod
     def of(cls, claim: Any, report: Report) -> Shown:
         """The claim, its derivation run once more for its equations, and the report about it."""
-        steps: list[Line] = []
-        stopped = ""
-        try:
-            for step in claim.derive() if claim.derive is not None else ():
-                said = (step.claim, step.text().replace("\\", ""), step.latex(), step.why)
-                steps.append(Line(*said, tuple(step.hypotheses), step.sizes, step.relation))
-        except Exception as error:  # the report says what it means for the claim; here it is only shown
-            stopped = f"{type(error).__name__}: {error}"
+        derived = Derivation.of(claim)
         return cls(
             id=claim.id,
             aliases=tuple(claim.aliases),
@@ -80,8 +61,8 @@ class Shown:
             assumes=tuple(claim.assumes),
             expects=claim.expects,
             unproved=claim.unproved,
-            steps=tuple(steps),
-            stopped=stopped,
+            steps=derived.lines,
+            stopped=derived.stopped,
             report=report,
         )
 
@@ -172,12 +153,7 @@ class Shown:
         told = [f"<h2>{html.escape(self.title)}</h2><pre>{html.escape(self.body)}</pre>"]
         facts = (f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in self.facts.items())
         told.append(f"<dl>{''.join(facts)}</dl>")
-        steps = (
-            f"<li>{html.escape(step.claim)}<pre>{html.escape(step.text)}</pre>"
-            f"{html.escape('; '.join(filter(None, (*step.hypotheses, step.sizes, step.why))))}</li>"
-            for step in self.steps
-        )
-        told.append(f"<ol>{''.join(steps)}</ol>")
+        told.append(Derivation(self.steps).to_html())
         told.append(html.table(self.report.rows, "Evidence"))
         return html.styled("".join([*told, f"<p><strong>{html.escape(summary(self.report))}</strong></p>"]))
 

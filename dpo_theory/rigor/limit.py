@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["TimeLimit", "time_limit"]
+__all__ = ["TimeLimit", "time_limit", "work_limit"]
 
 
 AGAIN = 1.0  # seconds between alarms: code with a bare `except` may swallow one
@@ -44,3 +44,25 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
         if outer:
             signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - began), 1e-3), AGAIN)
+
+
+@contextmanager
+def work_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeLimit after so many seconds of this process's own work: a busy machine decides nothing.
+
+    Not to be nested. Without effect off the main thread or without SIGVTALRM.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGVTALRM"):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeLimit(f"stopped after {seconds:g} s of work")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

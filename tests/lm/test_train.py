@@ -36,7 +36,7 @@ def test_another_loss_has_another_optimum(setting):
 
 
 def test_mass_of_seen_and_unseen_completions_sums_to_one():
-    done = train(tiny_setting(vocab=4, length=2, width=16), data="sampled", pairs=20, steps=20, every=5)
+    done = train(tiny_setting(vocab=5, length=2, width=16), data="sampled", pairs=60, steps=20, every=5)
     for s in done.snapshots:
         assert s.chosen + s.rejected + s.unseen == pytest.approx(1, abs=1e-12)
     assert done.snapshots[0].unseen > 0

@@ -13,7 +13,7 @@ PROPERTIES = {name for name in registry.names() if registry.load(name).kind == "
 
 @pytest.mark.parametrize("loss", PAIRWISE, ids=lambda loss: type(loss).__name__)
 def test_the_checks_agree_with_what_a_loss_declares(loss):
-    report = check_loss(loss)
+    report = check_loss(loss, only=registry.names())  # the fingerprint, which is said where all are asked for, has tests of its own
     assert report.failed == (), "; ".join(f"{row.id}: declared {row.declared}, {row.verdict.value}, {row.reason}" for row in report.failed)
 
 

@@ -167,3 +167,10 @@ def test_mutants_are_judged_against_the_loss_before_the_fault():
         assert next(alarms(loss, before))[0]
     assert loss(pairs) == value
     assert name.startswith("DPO: ")
+
+
+def test_a_fault_in_a_branch_is_tried_on_the_loss_that_takes_it():
+    of = {name: loss for name, _, loss, _ in faults() if name.startswith("IPO")}
+    assert of["IPO: pairs.chosen_log_ratio / chosen -> pairs.chosen_log_ratio"].token_logps == "mean"
+    assert of["IPO: pairs.margin - 1 / (2 * self.tau) -> pairs.margin"].token_logps == "sum"
+    assert set(SHIPPED) == {loss for _, _, loss, _ in faults()}

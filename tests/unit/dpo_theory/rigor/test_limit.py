@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dpo_theory.rigor.limit import TimeLimit, time_limit
+from dpo_theory.rigor.limit import TimeLimit, time_limit, work_limit
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no SIGALRM on this system")
 
@@ -42,3 +42,13 @@ def test_off_the_main_thread_it_does_nothing():
     thread.start()
     thread.join()
     assert ran == [True]
+
+
+def test_a_limit_on_work_does_not_count_waiting():
+    with work_limit(0.05):
+        time.sleep(0.2)
+
+
+def test_a_limit_on_work_stops_work():
+    with pytest.raises(TimeLimit, match="of work"), work_limit(0.05):
+        all(k >= 0 for k in range(10**10))
