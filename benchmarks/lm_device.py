@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
-from dpo_theory.lm.enumerate import walk
 from dpo_theory.lm.model import TinyLM, TinyLMConfig
+from dpo_theory.lm.ranks import Ranks, join_ranks
+from dpo_theory.lm.sums import log_sum
 
 CPU_SIZES = ((10, 6, 64, 2),)
 QUICK_SIZES = ((6, 3, 32, 2),)
@@ -31,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("-o", "--output", type=Path, help="where the JSON goes; standard output by default")
     options = parser.parse_args(arguments)
-    device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    ranks = join_ranks(options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    device = ranks.device
     gpu = device.startswith("cuda")
     sizes = QUICK_SIZES if options.quick else GPU_SIZES if gpu else CPU_SIZES
     rows = []
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in ("float32", "bfloat16") if gpu else ("float32", "float64"):
             if gpu and vocab**length > 1e9 and name == "float32" and torch.cuda.get_device_properties(device).total_memory < 20e9:
                 continue
-            rows.append(measure(device, name, vocab, length, width, layers, repeats=1 if vocab**length > 1e8 else 5))
+            rows.append(measure(ranks, name, vocab, length, width, layers, repeats=1 if vocab**length > 1e8 else 5))
             print(summary(rows[-1]), file=sys.stderr, flush=True)
     text = json.dumps({"device": device_name(device), "torch": torch.__version__, "rows": rows}, indent=2) + "\n"
     if options.output:
@@ -49,18 +51,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(device: str, dtype: str, vocab: int, length: int, width: int, layers: int, *, repeats: int) -> dict[str, Any]:
+def measure(ranks: Ranks, dtype: str, vocab: int, length: int, width: int, layers: int, *, repeats: int) -> dict[str, Any]:
     """Walk over all completions, adding up their probabilities; medians of `repeats`."""
+    device = ranks.device
     config = TinyLMConfig(vocab=vocab, positions=16 + length, width=width, heads=max(width // 64, 1), layers=layers, sharpness=2.0)
     model = TinyLM(config, device=device, dtype=DTYPES[dtype])
     prompt = torch.arange(8, device=device) % vocab
     seconds: list[float] = []
-    total = 0.0
+    mass = 0.0
     _reset(device)
     for turn in range(repeats + 1):
         _wait(device)
         began = time.perf_counter()
-        total = _mass(model, prompt, length, 1 << (17 if device.startswith("cuda") else 13))
+        at_once = 1 << (17 if device.startswith("cuda") else 13)
+        (mass,) = log_sum([model], prompt, length, [lambda block: block.log_probs[0]], nodes_at_once=at_once, ranks=ranks).tolist()
         _wait(device)
         if turn or repeats == 1:
             seconds.append(time.perf_counter() - began)
@@ -73,20 +77,13 @@ def measure(device: str, dtype: str, vocab: int, length: int, width: int, layers
         "layers": layers,
         "dtype": dtype,
         "completions": vocab**length,
+        "ranks": ranks.size,
         "seconds": spent,
         "completions_per_second": vocab**length / spent,
         "share_of_peak": done / spent / peak(device, DTYPES[dtype]),
         "peak_memory_bytes": _memory(device),
-        "total_mass_error": abs(total - 1.0),
+        "log_of_total_mass": mass,
     }
-
-
-@torch.no_grad()
-def _mass(model: TinyLM, prompt: torch.Tensor, length: int, nodes_at_once: int) -> float:
-    total = torch.zeros((), dtype=torch.float64, device=prompt.device)
-    for block in walk([model], prompt, length, nodes_at_once=nodes_at_once):
-        total += block.log_probs[0].exp().sum(dtype=torch.float64)
-    return float(total)
 
 
 def flops(vocab: int, length: int, width: int, layers: int) -> float:
@@ -113,7 +110,7 @@ def summary(row: dict[str, Any]) -> str:
     """One line about a row."""
     return (
         f"V = {row['vocab']}, T = {row['length']}, {row['dtype']}: {row['completions']:,} completions in {row['seconds']:.3g} s, "
-        f"{row['share_of_peak']:.0%} of peak, {row['peak_memory_bytes'] / 1e9:.2f} GB, mass off by {row['total_mass_error']:.1e}"
+        f"{row['share_of_peak']:.0%} of peak, {row['peak_memory_bytes'] / 1e9:.2f} GB, log of the total mass {row['log_of_total_mass']:.1e}"
     )
 
 

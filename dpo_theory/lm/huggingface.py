@@ -110,7 +110,7 @@ def load_folder(folder: str | Path, *, dtype: torch.dtype = torch.float32, devic
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ValueError(f"{folder} does not load as a causal language model: {str(error).splitlines()[0]}") from error
-    lm = HuggingFaceLM(model.to(device))
+    lm = HuggingFaceLM(model).to(device)
     if len(tokenizer) > lm.vocab:
         raise ValueError(
             f"the tokenizer in {folder} has {len(tokenizer)} tokens, the model {lm.vocab}: they do not belong together; "

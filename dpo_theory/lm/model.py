@@ -7,7 +7,7 @@ where they are, without a copy per descendant.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -137,11 +137,16 @@ class TinyLM(nn.Module):
         """Where the weights are."""
         return self.head.weight.device
 
+    @property
+    def stack(self) -> tuple[Block, ...]:
+        """The blocks, lowest first."""
+        return cast("tuple[Block, ...]", tuple(self.blocks))
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, L) tokens -> (B, L, V) log-probabilities of the next token, in float32 at least."""
         self._room(tokens.shape[-1])
         x = self.token(tokens) + self.place.weight[: tokens.shape[-1]]
-        for block in self.blocks:
+        for block in self.stack:
             query, key, value = block.split(x)
             x = block.join(x, F.scaled_dot_product_attention(query, key, value, is_causal=True))
         return self._log_probs(x)
@@ -153,7 +158,7 @@ class TinyLM(nn.Module):
         self._room(len(prompt))
         x = (self.token(prompt) + self.place.weight[: len(prompt)])[None]
         keys, values = [], []
-        for block in self.blocks:
+        for block in self.stack:
             query, key, value = block.split(x)
             keys.append(key)
             values.append(value)
@@ -166,7 +171,7 @@ class TinyLM(nn.Module):
         n = len(nodes.log_probs)
         x = (self.token(tokens) + self.place.weight[nodes.position]).repeat(n, 1)[:, None]
         keys, values = [], []
-        for layer, block in enumerate(self.blocks):
+        for layer, block in enumerate(self.stack):
             query, key, value = block.split(x)
             keys.append(key)
             values.append(value)

@@ -175,8 +175,8 @@ def own_pairs(setting: Setting, *, pairs: int = 256, seed: int = 0) -> PairLogPr
     shares = np.array_split(np.arange(pairs), len(setting.prompts))
     for prompt, share in zip(setting.prompts, shares, strict=True):
         with torch.no_grad():
-            _, lengths, (policy, ref) = every_completion([setting.policy, setting.ref], prompt, setting.length, eos=setting.eos)
-        policy, ref, lengths = (x.double().cpu().numpy() for x in (policy, ref, lengths))
+            _, sizes, scored = every_completion([setting.policy, setting.ref], prompt, setting.length, eos=setting.eos)
+        policy, ref, lengths = (x.double().cpu().numpy() for x in (*scored, sizes))
         first = rng.choice(len(policy), size=len(share), p=np.exp(policy) / np.exp(policy).sum())
         second = (first + rng.integers(1, len(policy), size=len(share))) % len(policy)
         columns.append(np.stack([policy[first], policy[second], ref[first], ref[second], lengths[first], lengths[second]]))

@@ -29,7 +29,10 @@ def measure(setting):
         def to_optimum(block, log_z=log_z, reward=reward):
             return log_ratio(block) - reward(block.tokens) / setting.beta + log_z
 
-        gain, kl = expect(both, prompt, setting.length, [lambda b, r=reward: r(b.tokens), log_ratio], eos=setting.eos).tolist()
+        def worth(block, reward=reward):
+            return reward(block.tokens)
+
+        gain, kl = expect(both, prompt, setting.length, [worth, log_ratio], eos=setting.eos).tolist()
         (gap,) = expect(both, prompt, setting.length, [to_optimum], eos=setting.eos).tolist()
         best, value = setting.beta * log_z, gain - setting.beta * kl
         scale = 1 + abs(best) + abs(gain) + setting.beta * kl

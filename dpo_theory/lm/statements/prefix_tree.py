@@ -16,8 +16,8 @@ def measure(setting):
         with torch.no_grad():
             tokens, _, (by_tree,) = every_completion([setting.policy], prompt, setting.length, eos=setting.eos)
             alone = one_by_one(setting.policy, prompt, tokens)
-        by_tree, alone = by_tree.double().cpu().numpy(), alone.double().cpu().numpy()
-        yield Measured(f"log-probabilities after {len(prompt)} tokens", by_tree, alone, scale=abs(alone) + 1)
+        got, expected = by_tree.double().cpu().numpy(), alone.double().cpu().numpy()
+        yield Measured(f"log-probabilities after {len(prompt)} tokens", got, expected, scale=abs(expected) + 1)
 
 
 def one_by_one(model, prompt, tokens):
