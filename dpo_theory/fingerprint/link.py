@@ -30,7 +30,7 @@ __all__ = [
     "written",
 ]
 
-PATIENCE = 0.2  # seconds of SymPy for one closed form
+PATIENCE = 0.6  # seconds of SymPy for one closed form
 X = sp.Symbol("X", positive=True)
 P = sp.Symbol("p", positive=True)
 

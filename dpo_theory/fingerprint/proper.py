@@ -21,7 +21,7 @@ from dpo_theory.rigor.sign import SignOnReals, sign_on_reals
 
 __all__ = ["statements"]
 
-SECONDS = 0.4
+SECONDS = 0.8
 CLOSE = mp.mpf(10) ** -15
 
 

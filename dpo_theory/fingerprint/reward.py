@@ -25,7 +25,7 @@ from dpo_theory.fingerprint.record import Statement
 
 __all__ = ["LOG_RATIO", "Implied", "implied", "tests"]
 
-SECONDS = 0.15
+SECONDS = 0.4
 TOLERANCE = 1e-8
 GRID = (-1.0, -0.5, -2.0, -3.25, -0.25, -5.5)
 LOG_RATIO = ("phi(x) = x", "f'(u) = log u", "f(u) = u log u - u + 1")
