@@ -8,7 +8,7 @@ from typing import Any
 import mpmath as mp
 import sympy as sp
 
-from dpo_theory.fingerprint.link import Slopes
+from dpo_theory.fingerprint.link import Slopes, quietly, rational
 from dpo_theory.rigor.balls import arithmetic
 
 __all__ = ["DIGITS", "enclosed", "smallest"]
@@ -32,7 +32,8 @@ def smallest(loss: Any, s: Slopes, probability: Any) -> tuple[Any, bool]:
     """
     with mp.workdps(DIGITS):
         p = mp.mpf(probability.p) / probability.q
-        up = sp.lambdify(s.m, s.up, ["mpmath"])
+        told = None if s.kinked else quietly(rational, s.up, s.m)  # in lowest terms far margins lose no digits
+        up = sp.lambdify(s.m, s.up if told is None else told, ["mpmath"])
         value = sp.lambdify(s.m, loss.rewrite(sp.Piecewise) if s.kinked else loss, ["mpmath"])
 
         def slope(m: Any) -> Any:

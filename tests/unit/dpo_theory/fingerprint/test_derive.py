@@ -7,6 +7,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from bandits.data import PairLogProbs
 from dpo_theory import losses
 from dpo_theory._xp import exp, relu, softplus
 from dpo_theory.evidence import Verdict
@@ -24,7 +25,19 @@ WRITTEN = {
     EXO(beta=1.0, epsilon=0.1): lambda m: _exo(m, mp.mpf("0.1")),
     DiscoPOP(beta=1.0, tau=0.5): lambda m: _discopop(m),
     TruncatedQuadratic(beta=1.0): lambda m: max(0, 1 - m) ** 2,
+    losses.SquaredGPO(beta=0.5): lambda m: (1 - m / 2) ** 2,
+    losses.CELL(beta=1.0): lambda m: (mp.exp(-m) + mp.log1p(mp.exp(-m))) / 2,
+    losses.DavidsonDPO(beta=1.0, nu=0.5): lambda m: mp.log(1 + mp.exp(-m) + mp.exp(-m / 2) / 2),
+    losses.RaoKupperDPO(beta=1.0, nu=3.0): lambda m: mp.log1p(3 * mp.exp(-m)),
+    losses.ODPO(beta=1.0): lambda m: mp.log1p(mp.exp(1 - m)),
+    losses.HolderDPO(beta=1.0, gamma=1.5): lambda m: _holder(m, mp.mpf(3) / 2),
+    losses.PADLL(beta=1.0): lambda m: mp.log1p(mp.exp(-m)) * (mp.mpf("0.9") if m > 0 else mp.mpf("0.45")),
 }
+
+
+def _holder(m, gamma):
+    s = 1 / (1 + mp.exp(-m))
+    return gamma * s ** (1 + gamma) - (1 + gamma) * s**gamma
 
 
 def _exo(m, epsilon):
@@ -55,8 +68,17 @@ def test_the_margin_aimed_at_is_the_root_of_the_expected_slope_to_ten_digits(los
     assert found == pytest.approx(float(root), rel=1e-12, abs=1e-13)
 
 
+def test_every_margin_loss_is_written_out_or_pinned():
+    known = {type(loss) for loss in WRITTEN} | {Hinge, losses.RSO}
+    made = [getattr(losses, name)() for name in losses.__all__]
+    pairwise = [loss for loss in made if loss.takes is PairLogProbs and not type(loss).__name__.startswith("AOT")]  # AOT sees the batch
+    assert {type(loss) for loss in pairwise if "margin-only" in loss.has} == known
+
+
 def test_pinned_margins():
     assert taken(Hinge(beta=1.0)).aim(0.7) == taken(Hinge(beta=1.0)).aim(0.9) == 1.0
+    assert taken(losses.RSO()).aim(0.7) == taken(losses.RSO()).aim(0.9) == pytest.approx(10.0, abs=1e-12)
+    assert taken(losses.HolderDPO(gamma=2.0)).aim(0.7) == float("inf")  # l(m) + l(-m) is constant: it learns the order
     assert taken(CDPO(beta=0.5, epsilon=0.1)).aim(0.7) / 2 == pytest.approx(0.6632942174, abs=1e-10)
     assert taken(EXO(beta=1.0, epsilon=0.1)).aim(0.9) == pytest.approx(0.8 * np.log(9), abs=1e-12)
 
