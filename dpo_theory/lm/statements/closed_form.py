@@ -15,6 +15,7 @@ from dpo_theory.lm.sums import expect, log_partition
 
 
 def measure(setting):
+    """Both identities, for every prompt."""
     both = [setting.policy, setting.ref]
     for prompt in setting.prompts:
 

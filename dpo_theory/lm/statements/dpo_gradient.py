@@ -16,6 +16,7 @@ from dpo_theory.losses.dpo import DPO
 
 
 def measure(setting):
+    """Both gradients over all parameters, for every prompt."""
     parameters = list(setting.policy.parameters())
     for prompt, (chosen, rejected) in zip(setting.prompts, some_pairs(setting), strict=True):
         scored = [one_by_one(setting.policy, prompt, tokens) for tokens in (chosen, rejected)]

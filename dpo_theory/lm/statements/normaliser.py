@@ -15,6 +15,7 @@ from dpo_theory.lm.sums import log_partition
 
 
 def measure(setting):
+    """The advantage at the optimum, and its mean under the policy, for every prompt."""
     for prompt in setting.prompts:
 
         def reward(tokens, prompt=prompt):

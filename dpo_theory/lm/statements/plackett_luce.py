@@ -18,6 +18,7 @@ K = 4
 
 
 def measure(setting):
+    """The loss at the optimum, and the sum over orders for the policy, for every prompt."""
     loss = PlackettLuceDPO(setting.beta)
     orders = torch.tensor(list(permutations(range(K))), device=setting.rewards.device)
     for prompt in setting.prompts:

@@ -17,6 +17,7 @@ BASELINE = 1.7
 
 
 def measure(setting):
+    """Both gradients over all parameters, for every prompt; completions of three tokens at most."""
     parameters = list(setting.policy.parameters())
     length = min(setting.length, 3)
     for prompt in setting.prompts:

@@ -12,6 +12,7 @@ from dpo_theory.lm.statements.statement import Statement
 
 
 def measure(setting):
+    """Log-probabilities by tree and one by one, for every prompt."""
     for prompt in setting.prompts:
         with torch.no_grad():
             tokens, _, (by_tree,) = every_completion([setting.policy], prompt, setting.length, eos=setting.eos)

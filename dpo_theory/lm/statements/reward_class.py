@@ -13,6 +13,7 @@ from dpo_theory.lm.sums import log_partition
 
 
 def measure(setting):
+    """log Z, the optimum and the preferences under a shifted reward, for every prompt."""
     for shift, prompt in zip((3.0, -2.5, 0.7), setting.prompts, strict=True):
 
         def reward(tokens, prompt=prompt):

@@ -14,6 +14,7 @@ from dpo_theory.lm.sums import sequence_kl
 
 
 def measure(setting):
+    """The KL of completions against the sum over prefixes, for every prompt."""
     for prompt in setting.prompts:
         whole = sequence_kl(setting.policy, setting.ref, prompt, setting.length, eos=setting.eos)
         stepwise = 0.0

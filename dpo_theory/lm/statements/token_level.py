@@ -16,6 +16,7 @@ from dpo_theory.lm.sums import log_partition
 
 
 def measure(setting):
+    """The value of the root, and the shaped rewards at every depth, for every prompt."""
     for prompt in setting.prompts:
         with torch.no_grad():
             tree = levels([setting.ref], prompt, setting.length, eos=setting.eos)

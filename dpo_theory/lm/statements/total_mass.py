@@ -12,6 +12,7 @@ from dpo_theory.lm.sums import log_sum
 
 
 def measure(setting):
+    """The log of the total mass for both models and every prompt, and how many completions were seen."""
     got = [
         float(log_sum([model], prompt, setting.length, [lambda block: block.log_probs[0]], eos=setting.eos))
         for model in (setting.policy, setting.ref)
