@@ -6,7 +6,7 @@ import numpy as np
 
 from bandits.door import Array
 
-__all__ = ["WIDEST", "components_by_bits"]
+__all__ = ["WIDEST", "components_by_bits", "components_of_masks", "masks_of_cells"]
 
 WIDEST = 64  # actions, the bits of the widest whole number
 
@@ -30,6 +30,17 @@ def components_by_bits(winner: Array, loser: Array, shape: tuple[int, int]) -> t
     wins.reshape(-1)[winner * wins.shape[2] + loser % a] = True
     losses = np.zeros_like(wins)
     losses[:, :, :a] = wins[:, :, :a].transpose(0, 2, 1)
+    return components_of_masks(_masks(wins), _masks(losses))
+
+
+def components_of_masks(wins: Array, losses: Array) -> tuple[Array, Array]:
+    """The same from (A, X) whole numbers of at least A bits: whom each node beat, and who beat it.
+
+    >>> wins, losses = np.array([[0b10], [0b01]], dtype=np.uint8), np.array([[0b10], [0b01]], dtype=np.uint8)
+    >>> components_of_masks(wins, losses)[1].tolist()
+    [0, 0]
+    """
+    a, x = wins.shape
     ahead, back = _closure(wins), _closure(losses)
     strong = _lowest(ahead & back)
     if not strong.any():
@@ -40,12 +51,35 @@ def components_by_bits(winner: Array, loser: Array, shape: tuple[int, int]) -> t
     return (weak + start).T.reshape(-1), (strong + start).T.reshape(-1)
 
 
-def _closure(wins: Array) -> Array:
-    """(A, X) the nodes that each node reaches, itself included."""
+def masks_of_cells(compared: Array, n_actions: int) -> tuple[Array, Array]:
+    """(A, X) whom each action beat and who beat it, as bits, from (2, E, X) flags of the ordered pairs in the order of `bandits.cells`.
+
+    >>> masks_of_cells(np.array([[[True], [False], [False]], [[False], [False], [True]]]), 3)[0].tolist()
+    [[2], [0], [2]]
+    """
+    kind = np.dtype(f"u{1 << max(0, (n_actions - 1).bit_length() - 3)}").type
+    wins, losses = (np.zeros((n_actions, compared.shape[2]), dtype=kind) for _ in range(2))
+    flags, end = compared.view(np.uint8).astype(kind, copy=False), 0
+    for i in range(n_actions - 1):
+        pairs, end = slice(end, end + n_actions - 1 - i), end + n_actions - 1 - i
+        later = np.arange(i + 1, n_actions, dtype=kind)[:, None]
+        for table, first in ((wins, 0), (losses, 1)):
+            table[i] |= np.bitwise_or.reduce(flags[first, pairs] << later, axis=0)
+            table[i + 1 :] |= flags[1 - first, pairs] << kind(i)
+    return wins, losses
+
+
+def _masks(wins: Array) -> Array:
+    """(A, X) whole numbers from (X, A, bits) flags."""
     x, a, bits = wins.shape
     masks = np.packbits(wins.reshape(-1), bitorder="little").view(f"<u{bits // 8}")
-    kind = np.dtype(f"u{bits // 8}").type
-    reach = np.ascontiguousarray(masks.reshape(x, a).T).astype(kind)
+    return np.ascontiguousarray(masks.reshape(x, a).T).astype(np.dtype(f"u{bits // 8}").type)
+
+
+def _closure(masks: Array) -> Array:
+    """(A, X) the nodes that each node reaches, itself included."""
+    a, kind = len(masks), masks.dtype.type
+    reach = masks.copy()
     ones = kind(1) << np.arange(a, dtype=kind)
     reach |= ones[:, None]
     for through in range(a):

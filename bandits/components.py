@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bandits.door import Array
+from bandits.spreads import largest
 
 __all__ = ["component_policy"]
 
@@ -23,7 +24,7 @@ def component_policy(log_ref: Array, log_ratio: Array, component: Array) -> Arra
     """
     raw = log_ref + log_ratio
     if not component.any():
-        top = raw.max(axis=1, keepdims=True)
+        top = largest(raw)[:, None]
         if np.isfinite(top).all():
             return raw - top - np.log(np.sum(np.exp(raw - top), axis=1, keepdims=True))
     slot = (component + np.arange(len(log_ref))[:, None] * log_ref.shape[1]).reshape(-1)

@@ -55,7 +55,14 @@ def parts_of(chosen: Array, rejected: Array, n_nodes: int) -> Parts:
 
 
 def solve_laplacian(
-    times: Callable[[Array], Array], degree: Array, gradient: Array, parts: Parts, *, effort: float = 0.0, tolerance: float = 0.0
+    times: Callable[[Array], Array],
+    degree: Array,
+    gradient: Array,
+    parts: Parts,
+    *,
+    effort: float = 0.0,
+    order: int = 1,
+    tolerance: float = 0.0,
 ) -> tuple[Array, bool]:
     """(n,) potentials, up to a constant per component.
 
@@ -66,6 +73,7 @@ def solve_laplacian(
         parts: the graph's components.
         effort: sum of the absolute values that the gradient is the sum of; their ratio tells how near the optimum is, and so how
             exact a Newton step is worth being.
+        order: how many more digits the step is worth, 2 if a correction follows that makes the iteration cubic.
         tolerance: of the residual, relative to the gradient, instead.
 
     Returns:
@@ -82,7 +90,7 @@ def solve_laplacian(
     if not tolerance:
         scale = effort / max(float(np.linalg.norm(root[np.isfinite(root)])), 1e-300)
         roughness = max(np.sqrt(size) / max(scale, 1e-300), 1e-15)
-        tolerance = min(0.03, max(roughness, 1e-15 / roughness))
+        tolerance = min(0.03, max(roughness**order, 1e-15 / roughness))
     limit = tolerance**2 * size
     found, residual, along = np.zeros(len(right)), right, right
     for _ in range(_MOST):

@@ -108,6 +108,11 @@ class EdgeFold:
         self.effort = 2 * float(self.degree.sum())
         self.slope = np.empty_like(weight)
 
+    settled = 1e-8  # the steps converge quadratically
+
+    def coarse(self) -> None:
+        """None: the same precision throughout."""
+
     def step(self, u: Array, goal: Array) -> Array:
         level, graph = u[:, 0], self.graph
         stiff = graph.margins(level)

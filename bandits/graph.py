@@ -8,16 +8,17 @@ change neither kind of component (Hunter's condition).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from bandits.closures import WIDEST, components_by_bits
+from bandits.closures import WIDEST, components_by_bits, components_of_masks, masks_of_cells
 from bandits.columns import comparison_columns, index_column, ranking_columns, weight_column
 from bandits.data import Comparisons, Rankings, Ties
 from bandits.door import Array
 
-__all__ = ["ComparisonGraph", "comparison_graph", "graph_of_wins"]
+__all__ = ["ComparisonGraph", "comparison_graph", "graph_of_cells", "graph_of_wins"]
 
 _FULL = 2000  # nodes up to which a well filled graph is searched as a matrix
 
@@ -99,12 +100,30 @@ def graph_of_wins(winner: Array, loser: Array, contexts: int, n_actions: int) ->
         component, strong = components_by_bits(winner, loser, shape)
     else:
         component, strong = _components(winner, loser, n)
+    return _graph(component, strong, shape, lambda: (winner, loser))
+
+
+def graph_of_cells(compared: Array, n_actions: int, wins: Callable[[], tuple[Array, Array]]) -> ComparisonGraph:
+    """The same, from (2, E, X) flags of the ordered pairs in the order of `bandits.cells`.
+
+    Args:
+        compared: whether the pair was compared with that outcome.
+        n_actions: A <= 64.
+        wins: the nodes context * A + action that won and lost, asked for where no estimate exists.
+    """
+    return _graph(*components_of_masks(*masks_of_cells(compared, n_actions)), (compared.shape[2], n_actions), wins)
+
+
+def _graph(component: Array, strong: Array, shape: tuple[int, int], wins: Callable[[], tuple[Array, Array]]) -> ComparisonGraph:
+    contexts, n_actions = shape
+    n = contexts * n_actions
     node = np.arange(n)
     n_component = np.count_nonzero((component == node).reshape(shape), axis=1)
-    n_strong = np.count_nonzero((strong == node).reshape(shape), axis=1)
+    n_strong = n_component if strong is component else np.count_nonzero((strong == node).reshape(shape), axis=1)
     exists = n_strong == n_component
     direction = np.zeros(n)
     if not exists.all():
+        winner, loser = wins()
         beaten, split = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         across = strong[winner] != strong[loser]
         beaten[strong[loser[across]]] = True

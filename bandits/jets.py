@@ -85,7 +85,7 @@ class Jet(np.lib.mixins.NDArrayOperatorsMixin):
     def _chain(self, value, first, second) -> Jet:
         if self.gradient.shape == (1, 1) and self.value.ndim == 1 and not self.hessian.any():
             slope = float(self.gradient[0, 0])
-            first, second = (part if factor == 1 else part * factor for part, factor in ((first, slope), (second, slope * slope)))
+            first, second = (part if factor == 1 else part * factor for part, factor in ((first, slope), (second, slope**2)))
             return Jet(value, first[:, None], second[:, None, None])
         outer = self.gradient[..., :, None] * self.gradient[..., None, :]
         hessian = second[..., None, None] * outer

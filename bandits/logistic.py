@@ -18,7 +18,7 @@ from bandits.door import Array
 
 __all__ = ["Fold", "Logistic", "approach", "recognise"]
 
-_SETTLED = 1e-8  # after a Newton step as short as this the next is lost in rounding
+_ROUGH_STEPS = 2  # in single precision
 _MOST_STEPS = 40
 _BOLDEST = 0.97  # of a share of wins minus losses, whose artanh is a start
 _MANY, _OPPONENTS, _SWEEPS = 200, 32, 3  # actions from which their strengths are sampled, how many samples, and how often
@@ -38,9 +38,13 @@ class Fold(Protocol):
 
     degree: Array  # (A, X) weight of each action's comparisons
     lead: Array  # (A, X) weight won minus weight lost
+    settled: float  # after a step as short as this the next is lost in rounding
 
     def step(self, u: Array, goal: Array) -> Array:
         """(A, X) minus the Newton step at u, known up to a constant per component; NaN or infinite where there is none."""
+
+    def coarse(self) -> Fold | None:
+        """The same in single precision, if that is faster."""
 
     def keep(self, contexts: Array) -> Fold:
         """The same for some of the contexts."""
@@ -83,18 +87,33 @@ def approach(fold: Fold, logistic: Logistic, log_ratios: Array) -> tuple[Array, 
     end, goal = np.array(log_ratios.T, order="C"), fold.lead * (-logistic.lean / logistic.height)
     u = logistic.half * end if end.any() else _met_alike(fold.degree, goal)
     settled, open_, steps = np.zeros(len(log_ratios), dtype=bool), np.arange(len(log_ratios)), 0
+    rough = fold.coarse()
+    if rough is not None:
+        u, steps = _roughly(rough, u, goal), _ROUGH_STEPS
     while len(open_) and steps < _MOST_STEPS:
         steps += 1
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             move = fold.step(u, goal)
             size = move.max(axis=0) - move.min(axis=0)
             u -= move / np.maximum(1.0, size) if (size > 1).any() else move
-        rests, gone = size <= _SETTLED, ~np.isfinite(size)
+        rests, gone = size <= fold.settled, ~np.isfinite(size)
         if 4 * np.count_nonzero(rests | gone) >= len(open_):
             end[:, open_[rests]], settled[open_[rests]] = u[:, rests] / logistic.half, True
             still = np.flatnonzero(~(rests | gone))
-            open_, u, goal, fold = open_[still], u[:, still], goal[:, still], fold.keep(still)
+            open_, fold = open_[still], fold.keep(still)
+            u, goal = np.take(u, still, axis=1), np.take(goal, still, axis=1)
     return np.ascontiguousarray(end.T), settled, steps
+
+
+def _roughly(fold: Fold, start: Array, goal: Array) -> Array:
+    """(A, X) a few steps from `start` in single precision; contexts that they lead nowhere stay at the start."""
+    u, goal = start.astype(np.float32), goal.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for _ in range(_ROUGH_STEPS):
+            move = fold.step(u, goal)
+            size = move.max(axis=0) - move.min(axis=0)
+            u -= move / np.maximum(np.float32(1.0), size)
+    return np.where(np.isfinite(size), u, start)
 
 
 def _met_alike(degree: Array, goal: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from bandits.cells import Cells
 from bandits.conjugate import Parts
 from bandits.data import PairLogProbs
 from bandits.derivatives import quick_margin_derivatives
@@ -18,9 +19,10 @@ from bandits.logistic import approach, recognise
 from bandits.meshes import Meshes
 from bandits.newton import Point
 from bandits.rows import Rows
+from bandits.spreads import spread
 from bandits.tables import Tables, fills_a_table
 
-__all__ = ["MarginModel", "Step"]
+__all__ = ["MarginModel", "Step", "made_positive", "margin_road"]
 
 _SMALL = 64  # actions up to which contexts are solved together, densely
 _BLOCK = 65536  # rows of which the loss is evaluated at a time: what a processor's cache holds
@@ -48,16 +50,13 @@ class MarginModel:
     bounded: tuple = ()  # the point of the last bound, and the bound
 
     def __init__(self, loss: Callable, rows: Rows, component: Array | None = None) -> None:
-        self.loss, self.rows = loss, rows
+        self.loss, self.rows, self.weight = loss, rows, rows.weight
         self.shape = rows.bandit.reward.shape
         self.chosen, self.rejected = rows.nodes
         self.firsts = np.concatenate([[0], np.flatnonzero(rows.context[1:] != rows.context[:-1]) + 1])
-        few = rows.take(np.unique(np.linspace(0, len(rows) - 1, 64).astype(np.int64)))
-        away = few.ref
-        away[:, 0] += 3 * np.sin(np.arange(len(few)))
-        self.derivatives = quick_margin_derivatives(loss, few.see(away))
-        self.plain = self._sees_margins_alone(few.see(away))
-        self.seen = PairLogProbs(*np.zeros((4, min(len(rows), _BLOCK)))) if self.plain else rows.see(rows.ref)
+        self.derivatives, self.plain = margin_road(loss, rows)
+        self.seen = None if self.plain else rows.see(rows.ref)
+        self.nothing = np.zeros(min(len(rows), _BLOCK))
         self.steps = self._steps(component)
 
     def extent(self, log_ratios: Array) -> Array:
@@ -67,7 +66,7 @@ class MarginModel:
             widest = np.zeros(self.shape[0])
             np.maximum.at(widest, self.rows.context, margin)
             return widest
-        return np.ptp(log_ratios, axis=1)
+        return spread(log_ratios)
 
     def approach(self, logits: Array, length: float) -> tuple[Array, Array, int]:
         """A start nearer the optimum, the contexts (X,) in which only rounding should be left, and the steps that it took."""
@@ -78,8 +77,8 @@ class MarginModel:
         if logistic is None:
             return logits, nowhere, 0
         if isinstance(self.steps, Meshes):
-            return approach(self.steps.fold(self.rows.weight), logistic, logits)
-        found, settled, steps = approach(self.steps.fold(self.rows.weight), logistic, logits.reshape(1, -1))
+            return approach(self.steps.fold(self.weight), logistic, logits)
+        found, settled, steps = approach(self.steps.fold(self.weight), logistic, logits.reshape(1, -1))
         return found.reshape(self.shape), nowhere | settled[0], steps
 
     def evaluate(self, logits: Array) -> Point:
@@ -91,16 +90,20 @@ class MarginModel:
         for first in range(0, len(rows), _BLOCK):
             block = slice(first, min(first + _BLOCK, len(rows)))
             margin = flat.take(self.chosen[block]) - flat.take(self.rejected[block])
-            window = slice(0, len(margin)) if self.plain else block
-            seen = PairLogProbs(*(None if part is None else part[window] for part in self.seen))
-            found = self.derivatives(self.loss, seen._replace(policy_chosen=seen.policy_chosen + margin))
+            height, pull, stiff = self.derivatives(self.loss, self._see(margin, block))
             with np.errstate(invalid="ignore"):
-                for part, into in zip(found, (value, slope, bend), strict=True):
+                for part, into in zip((height, pull, made_positive(stiff, pull)), (value, slope, bend), strict=True):
                     np.multiply(part, weight[block], out=into[block])
-                _make_positive(bend[block], slope[block])
         total = self._per_context(value)
         magnitude = total if (value >= 0).all() else self._per_context(np.abs(value))
         return Point(np.where(np.isnan(total), np.inf, total), magnitude, (slope, bend))
+
+    def _see(self, margin: Array, block: slice) -> PairLogProbs:
+        """What the loss sees in a block of rows whose margins exceed those of the reference policy by `margin`."""
+        if self.seen is None:
+            return PairLogProbs(margin, *[self.nothing[: len(margin)]] * 3)
+        seen = PairLogProbs(*(None if part is None else part[block] for part in self.seen))
+        return seen._replace(policy_chosen=seen.policy_chosen + margin)
 
     def step(self, point: Point) -> tuple[Array, Array]:
         if not (self.last and self.last[0] is point):
@@ -125,15 +128,6 @@ class MarginModel:
         """(X, A) gradient in the logits."""
         return self.steps.gradient(*point.local)
 
-    def _sees_margins_alone(self, few: PairLogProbs) -> bool:
-        """Whether neither the reference nor lengths nor targets matter beside the margin, in value and in derivatives."""
-        if few.target is not None or few.chosen_tokens is not None:
-            return False
-        nothing = np.zeros(len(few.policy_chosen))
-        margins = PairLogProbs(few.margin, nothing, nothing, nothing)
-        pairs = zip(self.derivatives(self.loss, margins), self.derivatives(self.loss, few), strict=True)
-        return all(np.allclose(one, other, rtol=1e-10, atol=1e-12 * np.abs(other).max(initial=0.0)) for one, other in pairs)
-
     def _steps(self, component: Array | None = None) -> Step:
         """What suits the graph, whose components have (X, A) labels if they are known."""
         if self.shape[1] <= _SMALL:
@@ -152,9 +146,8 @@ class MarginModel:
         value, slope, bend = (float(part[0]) for part in self.derivatives(self.loss, PairLogProbs(*np.zeros((4, 1)))))
         weight = self.rows.weight
         total = self._per_context(value * weight)
-        pull, stiff = slope * weight, bend * weight
-        _make_positive(stiff, pull)
-        return Point(total, np.abs(total), (pull, stiff))
+        stiff = float(made_positive(np.array([bend]), np.array([slope]))[0])
+        return Point(total, np.abs(total), (slope * weight, stiff * weight))
 
     def _per_context(self, parts: Array) -> Array:
         """(X,) sums; the rows are in the order of their contexts."""
@@ -165,9 +158,26 @@ class MarginModel:
         return total
 
 
-def _make_positive(bend: Array, slope: Array) -> None:
-    """Curvatures of rounding size, or none, become small beside the slopes that they divide."""
-    floor = 1e-12 * np.abs(slope) + 1e-290
-    if not np.isfinite(bend.sum()):
-        np.nan_to_num(bend, copy=False)
-    np.maximum(bend, floor, out=bend)
+def margin_road(loss: Callable, rows: Rows | Cells) -> tuple[Callable, bool]:
+    """Where the loss's derivatives along the margin come from, and whether they depend on the margin alone.
+
+    Neither the reference nor lengths nor targets may matter beside the margin, in value and in derivatives.
+    """
+    few = rows.take(np.unique(np.linspace(0, len(rows) - 1, 64).astype(np.int64)))
+    away = few.ref
+    away[:, 0] += 3 * np.sin(np.arange(len(few)))
+    seen = few.see(away)
+    road = quick_margin_derivatives(loss, seen)
+    if seen.target is not None or seen.chosen_tokens is not None:
+        return road, False
+    nothing = np.zeros(len(few))
+    pairs = zip(road(loss, PairLogProbs(seen.margin, nothing, nothing, nothing)), road(loss, seen), strict=True)
+    return road, all(np.allclose(one, other, rtol=1e-10, atol=1e-12 * np.abs(other).max(initial=0.0)) for one, other in pairs)
+
+
+def made_positive(bend: Array, slope: Array) -> Array:
+    """Curvatures; those of rounding size, or none, become small beside the slopes that they divide."""
+    steepest = max(float(slope.max(initial=0.0)), -float(slope.min(initial=0.0)))
+    if bend.min(initial=np.inf) > 1e-12 * steepest + 1e-290:
+        return bend
+    return np.maximum(np.nan_to_num(bend), 1e-12 * np.abs(slope) + 1e-290)

@@ -13,10 +13,11 @@ import numpy as np
 
 from bandits.door import Array
 
-__all__ = ["MeshFold", "Meshes"]
+__all__ = ["CellMeshes", "MeshFold", "Meshes", "differences"]
 
 _CHUNK = 4_000_000  # floats of one batch of cut matrices
 _LOOSE = 1e-2  # part of a node's weight left when it is eliminated; below, its gradient has lost digits
+_NEAR = 0.5  # the spread of a Newton step, halves of a margin, from which on its second-order correction improves it
 _SHARP = 1e-11  # nats; bounds above it are worked out along trees
 _EPS = np.finfo(np.float64).eps
 
@@ -45,8 +46,8 @@ class Meshes:
 
     def fold(self, weight: Array) -> MeshFold:
         """The rows, of (N,) weights, as unordered pairs."""
-        lead = _at_nodes(self._on_edges(self.sign * weight), self.shape[1], -1)
-        total = self._on_edges(weight)
+        lead = _at_nodes(self._apart(weight), self.shape[1], -1)
+        total = self._together(weight)
         return MeshFold(total, _at_nodes(total, self.shape[1], 1), lead)
 
     def solve(self, pull: Array, stiff: Array) -> tuple[Array, Array]:
@@ -63,7 +64,7 @@ class Meshes:
 
     def bound(self, pull: Array, stiff: Array) -> Array:
         slopes, weights, mesh, _, change = self._linearised(pull, stiff)
-        efforts = self._on_edges(np.abs(pull))
+        efforts = self._efforts(pull)
         rounding = mesh.solve(8 * _EPS * _at_nodes(efforts, self.shape[1], 1))
         found = 2 * np.ptp(change, axis=0) + 2 * np.abs(rounding).max(axis=0)
         for part in self._chunks(np.flatnonzero(mesh.loose | (found > _SHARP))):
@@ -74,19 +75,55 @@ class Meshes:
     def _linearised(self, pull: Array, stiff: Array) -> tuple[Array, Array, _Mesh, Array, Array]:
         """Slopes and weights (E, X) of the pairs, their eliminations, the gradient and its potentials (A, X); the last are kept."""
         if not (self.seen and self.seen[0] is pull and self.seen[1] is stiff):
-            slopes, weights = self._on_edges(self.sign * pull), self._on_edges(stiff)
+            slopes, weights = self._apart(pull), self._together(stiff)
             whole, gradient = (_at_nodes(parts, self.shape[1], sign) for parts, sign in ((weights, 1), (slopes, -1)))
             mesh = _Mesh(weights.copy(), self.shape[1], np.empty_like(weights), whole)
             self.seen = pull, stiff, (slopes, weights, mesh, gradient, mesh.solve(gradient))
         return self.seen[2]
 
-    def _on_edges(self, parts: Array) -> Array:
+    def _apart(self, parts: Array) -> Array:
+        """(E, X) the rows' parts, those in which the later action was chosen counted negative."""
+        return self._together(self.sign * parts)
+
+    def _together(self, parts: Array) -> Array:
+        """(E, X) sums of the rows' parts."""
         x = self.shape[0]
         return np.bincount(self.slot, weights=parts, minlength=self.n_slots * x).reshape(self.n_slots, x)
+
+    def _efforts(self, pull: Array) -> Array:
+        """(E, X) sums of the sizes of the rows' slopes."""
+        return self._together(np.abs(pull))
 
     def _chunks(self, contexts: Array) -> list[Array]:
         size = max(1, _CHUNK // (self.n_slots * self.shape[1]))
         return [contexts[first : first + size] for first in range(0, len(contexts), size)]
+
+
+class CellMeshes(Meshes):
+    """The same for the tables of `bandits.cells`.
+
+    Weights are (2, E, X). Slopes and curvatures come as sums over the two orders of a pair: `pull` is (2, E, X), the slope along the
+    difference of the pair's log-ratios and the sum of the sizes of its two parts, and `stiff` is (E, X).
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.upper = np.triu_indices(shape[1], 1)
+        self.n_slots = len(self.upper[0])
+        self.seen: tuple = ()
+
+    def fold(self, weight: Array) -> MeshFold:
+        total = weight[0] + weight[1]
+        return MeshFold(total, _at_nodes(total, self.shape[1], 1), _at_nodes(weight[0] - weight[1], self.shape[1], -1))
+
+    def _apart(self, parts: Array) -> Array:
+        return np.asarray(parts[0])
+
+    def _together(self, parts: Array) -> Array:
+        return parts
+
+    def _efforts(self, pull: Array) -> Array:
+        return np.asarray(pull[1])
 
 
 class MeshFold:
@@ -100,19 +137,42 @@ class MeshFold:
 
     def __init__(self, total: Array, degree: Array, lead: Array) -> None:
         self.total, self.degree, self.lead = total, degree, lead
-        self.tanh, self.slope = np.empty_like(total), np.empty_like(total)
+        self.tanh, self.slope, self.third = (np.empty_like(total) for _ in range(3))
+
+    settled = 1e-5  # the steps converge cubically
 
     def step(self, u: Array, goal: Array) -> Array:
-        for i, pairs in _stars(len(u)):
-            np.subtract(u[i], u[i + 1 :], out=self.tanh[pairs])
+        differences(u, self.tanh)
         np.tanh(self.tanh, out=self.tanh)
         np.multiply(self.total, self.tanh, out=self.slope)
         gradient = _at_nodes(self.slope, len(u), -1) - goal
         stiff = np.subtract(self.total, np.multiply(self.slope, self.tanh, out=self.slope), out=self.slope)
-        return _Mesh(stiff, len(u), self.tanh).solve(gradient)
+        np.multiply(self.tanh, stiff, out=self.third)
+        mesh = _Mesh(stiff, len(u), self.tanh)
+        move = mesh.solve(gradient)
+        bent = differences(move, self.slope)
+        bent *= bent
+        bent *= self.third
+        move -= mesh.solve(_at_nodes(bent, len(u), -1)) * (_spread(move) <= _NEAR)
+        return move
+
+    def coarse(self) -> MeshFold:
+        """The same in single precision."""
+        return MeshFold(*(part.astype(np.float32) for part in (self.total, self.degree, self.lead)))
 
     def keep(self, contexts: Array) -> MeshFold:
-        return MeshFold(self.total[:, contexts], self.degree[:, contexts], self.lead[:, contexts])
+        return MeshFold(*(np.take(part, contexts, axis=1) for part in (self.total, self.degree, self.lead)))
+
+
+def _spread(levels: Array) -> Array:
+    return np.asarray(levels.max(axis=0) - levels.min(axis=0))
+
+
+def differences(levels: Array, out: Array) -> Array:
+    """(E, X) the differences of (A, X) levels, earlier action minus later, in the order of `numpy.triu_indices`."""
+    for i, pairs in _stars(len(levels)):
+        np.subtract(levels[i], levels[i + 1 :], out=out[pairs])
+    return out
 
 
 def _stars(n_actions: int) -> Iterator[tuple[int, slice]]:
@@ -125,7 +185,7 @@ def _stars(n_actions: int) -> Iterator[tuple[int, slice]]:
 
 def _at_nodes(parts: Array, n_actions: int, sign: int) -> Array:
     """(A, X) sums of (E, X) parts over the pairs of each action, those in which it comes second times `sign`."""
-    found = np.zeros((n_actions, parts.shape[1]))
+    found = np.zeros((n_actions, parts.shape[1]), dtype=parts.dtype)
     put = np.add if sign > 0 else np.subtract
     for i, pairs in _stars(n_actions):
         found[i] += parts[pairs].sum(axis=0)

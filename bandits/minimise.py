@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from bandits.cells import Cells, read_cells
+from bandits.cells_margins import cell_model
 from bandits.data import Comparisons, Rankings
 from bandits.door import Array, require_log_probs, require_same_shape
-from bandits.graph import ComparisonGraph, comparison_graph, graph_of_wins
+from bandits.graph import ComparisonGraph, comparison_graph, graph_of_cells, graph_of_wins
 from bandits.kinks import minimise_pieces
 from bandits.logits import LogitModel
 from bandits.margins import MarginModel
+from bandits.memory import keep_freed_memory
 from bandits.newton import descend
 from bandits.outcome import Outcome, nothing_left, read_vertex
 from bandits.probe import LossShape, falls_for_ever, inspect_loss, reads_target
@@ -21,6 +24,7 @@ from bandits.rankings_rows import ranked_blocks
 from bandits.rankings_solve import minimise_staged
 from bandits.rows import Rows, read_rows
 from bandits.solution import Solution
+from bandits.spreads import spread
 
 __all__ = ["minimise_loss"]
 
@@ -79,6 +83,7 @@ def minimise_loss(
     >>> str(found.status), found.certificate.direction.tolist()
     ('no_minimiser', [[1.0, 0.0, 0.0]])
     """
+    keep_freed_memory()
     if not callable(loss):
         raise ValueError(f"loss is {loss!r}, expected a callable: PairLogProbs -> (N,).")
     if data is not None and (design is not None or preferences is not None):
@@ -96,7 +101,7 @@ def minimise_loss(
             )
         data = ranked[0]
     soft = not isinstance(data, Rankings) and reads_target(loss, bandit.tokens is not None)
-    rows = read_rows(bandit, data, design, preferences, soft=soft)
+    rows = (None if soft else read_cells(bandit, data)) or read_rows(bandit, data, design, preferences, soft=soft)
     shape = inspect_loss(loss, rows)
     graph = _graph_of(rows)
     gone = _runaways(loss, rows, graph, shape)
@@ -106,30 +111,33 @@ def minimise_loss(
             f"there are {bandit.n_actions} actions, expected at most {_DENSE_LIMIT} for a loss that is not a convex function of "
             "the margin: its Hessian is dense."
         )
-    kept = rows.take(np.flatnonzero(~gone[rows.context])) if gone.any() else rows
+    kept = rows.without(gone) if gone.any() else rows
     if len(kept) == 0:
         return nothing_left(bandit, graph, gone)
     if margins_suffice and shape.kinked:
-        return read_vertex(rows, graph, gone, minimise_pieces(loss, kept, graph.component, shape.length))
+        return read_vertex(rows, graph, gone, minimise_pieces(loss, kept.listed(), graph.component, shape.length))
     starts = _starts(bandit, start, shape)
-    copies = kept.repeated(len(starts)) if len(starts) > 1 else kept
-    if margins_suffice:
-        model: MarginModel | LogitModel = MarginModel(loss, copies, graph.component)
-    else:
+    model: MarginModel | LogitModel | None = cell_model(loss, kept) if margins_suffice and isinstance(kept, Cells) else None
+    if model is None and margins_suffice:
+        model = MarginModel(loss, kept.listed(), graph.component)
+    elif model is None:
+        copies = kept.listed().repeated(len(starts)) if len(starts) > 1 else kept.listed()
         model = LogitModel(loss, copies, np.tile(graph.component, (len(starts), 1)) if shape.shift_invariant else None)
     logits = np.concatenate(starts)
     settled, before = np.zeros(len(logits), dtype=bool), 0
     if isinstance(model, MarginModel):
         logits, settled, before = model.approach(logits, shape.length)
-    uneven = np.ptp(np.where(copies.bandit.support, copies.bandit.log_ref, 0.0), axis=1)
+    uneven = np.tile(spread(np.where(bandit.support, bandit.log_ref, 0.0)), len(starts))
     far = np.maximum((_FAR_MARGINS if margins_suffice else _FAR_LOGITS) * shape.length, _FAR_NATS) + uneven
     end = descend(model, logits, radius=8 * shape.length, tol=tol, max_steps=max_steps, far=far, settled=settled)
     end = end._replace(steps=before + end.steps)
     return Outcome(rows, shape, graph, gone, model, end, len(starts)).solution()
 
 
-def _graph_of(rows: Rows) -> ComparisonGraph:
+def _graph_of(rows: Rows | Cells) -> ComparisonGraph:
     a, x = rows.bandit.n_actions, rows.bandit.n_contexts
+    if isinstance(rows, Cells):
+        return graph_of_cells(rows.compared, a, lambda: tuple(rows.listed().nodes))
     if rows.ranked:
         return comparison_graph(Rankings(rows.context, rows.actions), a, n_contexts=x)
     chosen, rejected = rows.nodes
@@ -140,12 +148,12 @@ def _graph_of(rows: Rows) -> ComparisonGraph:
     return graph_of_wins(winner, loser, x, a)
 
 
-def _runaways(loss: Callable, rows: Rows, graph: ComparisonGraph, shape: LossShape) -> Array:
+def _runaways(loss: Callable, rows: Rows | Cells, graph: ComparisonGraph, shape: LossShape) -> Array:
     """(X,) contexts in which the graph's direction lowers the loss for ever."""
     suspects = ~graph.exists
     if not (shape.shift_invariant and suspects.any()):
         return np.zeros(len(suspects), dtype=bool)
-    return suspects & falls_for_ever(loss, rows, graph.direction, shape.length)
+    return suspects & falls_for_ever(loss, rows.listed(), graph.direction, shape.length)
 
 
 def _starts(bandit: TabularBandit, start: Any, shape: LossShape) -> list[Array]:

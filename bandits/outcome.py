@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from bandits.cells import Cells
 from bandits.components import component_policy
 from bandits.door import Array
 from bandits.graph import ComparisonGraph
@@ -15,6 +18,7 @@ from bandits.probe import LossShape
 from bandits.problem import TabularBandit
 from bandits.rows import Rows
 from bandits.solution import Certificate, Solution, Status, worst_status
+from bandits.spreads import spread
 
 __all__ = ["Outcome", "nothing_left", "read_vertex"]
 
@@ -41,7 +45,7 @@ def nothing_left(bandit: TabularBandit, graph: ComparisonGraph, gone: Array) -> 
     return Solution(lost, np.nan, np.nan, 0, Status.NO_MINIMISER, certificate)
 
 
-def read_vertex(rows: Rows, graph: ComparisonGraph, gone: Array, vertex: Vertex) -> Solution:
+def read_vertex(rows: Rows | Cells, graph: ComparisonGraph, gone: Array, vertex: Vertex) -> Solution:
     """The answer of the linear programs for a loss of straight pieces."""
     bandit, seen = rows.bandit, rows.share > 0
     held = _n_components(graph.component, bandit.support)
@@ -91,7 +95,7 @@ class Outcome:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Rows | Cells,
         shape: LossShape,
         graph: ComparisonGraph,
         gone: Array,
@@ -109,9 +113,10 @@ class Outcome:
         end, x = self.end, self.bandit.n_contexts
         values = end.point.value.reshape(self.n_starts, x)
         best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0) * x + np.arange(x)
-        policies = component_policy(
-            np.tile(self.bandit.log_ref, (self.n_starts, 1)), end.logits, np.tile(self.component, (self.n_starts, 1))
-        )
+        ref, component = self.bandit.log_ref, self.component
+        if self.n_starts > 1:
+            ref, component = (np.tile(part, (self.n_starts, 1)) for part in (ref, component))
+        policies = component_policy(ref, end.logits, component)
         away, direction = self._runs_away(best)
         away &= self.seen & ~self.gone
         many, minima = self._other_minima(policies, best)
@@ -119,14 +124,16 @@ class Outcome:
         status = worst_status(statuses)
         nowhere, alive = self.gone | away, self.seen & ~(self.gone | away)
         ended = not (nowhere.any() or Status.NOT_CONVERGED in statuses)
-        bound, decrement = (part[best] for part in self.model.error_bound(end.point))
-        value, magnitude, gradient = end.point.value[best], end.point.magnitude[best], self.model.gradient(end.point)[best]
+        found = (*self.model.error_bound(end.point), end.point.value, end.point.magnitude, self.model.gradient(end.point), policies)
+        bound, decrement, value, magnitude, gradient, policies = found if self.n_starts == 1 else (part[best] for part in found)
         gap = np.maximum(decrement, 0.0) + 8 * np.finfo(np.float64).eps * magnitude
-        direction = np.where(away[:, None], direction, np.where(self.gone[:, None], self.graph.direction, 0.0))
+        if nowhere.any():
+            policies = np.where(nowhere[:, None], np.nan, policies)
+            direction = np.where(away[:, None], direction, np.where(self.gone[:, None], self.graph.direction, 0.0))
         return Solution(
-            log_policy=np.where(nowhere[:, None], np.nan, policies[best]),
+            log_policy=policies,
             value=float("nan") if nowhere.any() else float(self.rows.share[alive] @ value[alive]),
-            gradient_norm=float(np.max(np.abs(gradient[alive]), initial=0.0)),
+            gradient_norm=float(np.max(np.abs(gradient if alive.all() else gradient[alive]), initial=0.0)),
             steps=end.steps,
             status=status,
             certificate=Certificate(
@@ -150,18 +157,18 @@ class Outcome:
         end, length = self.end, self.shape.length
         if self.shape.shift_invariant and end.done.all() and not end.last_move.any():
             return np.zeros(len(best), dtype=bool), np.zeros((len(best), end.logits.shape[1]))
-        spread = np.ptp(end.logits, axis=1, keepdims=True)
-        suspects = [(~end.done | (np.ptp(end.last_move, axis=1) > 1e-3 * length), end.last_move, length)]
-        suspects.append((~end.done, end.logits, spread / 16))
+        widest = spread(end.logits)[:, None]
+        suspects: list[tuple[Array, Array, Any]] = [(~end.done | (spread(end.last_move) > 1e-3 * length), end.last_move, length)]
+        suspects.append((~end.done, end.logits, widest / 16))
         if isinstance(self.model, LogitModel) and not self.shape.shift_invariant:
             level, count = self.model.flattest(end.point)
             outward = np.where(np.sum(level * end.logits, axis=1, keepdims=True) < 0, -level, level)
-            suspects.append((end.done & (count > 0), outward, spread / 16))
-        away, direction = np.zeros(len(spread), dtype=bool), np.zeros_like(end.logits)
+            suspects.append((end.done & (count > 0), outward, widest / 16))
+        away, direction = np.zeros(len(widest), dtype=bool), np.zeros_like(end.logits)
         for suspect, move, reach in suspects:
             suspect &= ~away
             if suspect[best].any():
-                unit = move / np.maximum(np.ptp(move, axis=1, keepdims=True), 1e-300)
+                unit = move / np.maximum(spread(move)[:, None], 1e-300)
                 falls = suspect & self._falls_along(unit * reach)
                 away |= falls
                 direction = np.where(falls[:, None], unit, direction)
@@ -173,7 +180,7 @@ class Outcome:
         for distance in (-12.0, -10.0, -8.0, -6.0, -4.0, -2.0, 0.0, 8.0):
             at = self.model.evaluate(self.end.logits + distance * unit)
             slopes.append(np.sum(self.model.gradient(at) * unit, axis=1))
-        noise = 64 * np.finfo(np.float64).eps * np.ptp(unit, axis=1) * self.end.point.magnitude
+        noise = 64 * np.finfo(np.float64).eps * spread(unit) * self.end.point.magnitude
         away = np.zeros(len(unit), dtype=bool)
         for start in range(len(slopes) - 3):
             fell = (slopes[start] < -noise) & (slopes[start + 1] < 0)
@@ -209,6 +216,8 @@ class Outcome:
         }
         earned = np.select(list(cases.values()), np.arange(1, 6), np.where(loose, 6, 0))
         names = [Status.OPTIMAL, *cases, Status.FLAT]
+        if (earned == earned[0]).all():
+            return (names[earned[0]],) * len(earned)
         return tuple([names[code] for code in earned.tolist()])
 
     def _reason(self, status: Status) -> str:

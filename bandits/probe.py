@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bandits.cells import Cells
 from bandits.data import PairLogProbs
 from bandits.derivatives import derivatives, loss_values, margin_derivatives
 from bandits.door import Array
@@ -49,7 +50,7 @@ def reads_target(loss: Callable, has_tokens: bool) -> bool:
     return not np.array_equal(at(0.3), at(0.8))
 
 
-def inspect_loss(loss: Callable, rows: Rows) -> LossShape:
+def inspect_loss(loss: Callable, rows: Rows | Cells) -> LossShape:
     """Refuse what cannot be solved row by row, and find the structure that can be used.
 
     Raises:
@@ -98,7 +99,7 @@ def falls_for_ever(loss: Callable, rows: Rows, direction: Array, length: float) 
     return bool(((slope[-1] < -noise[-1]) | (falling < 1e-6 * largest)).any())
 
 
-def _probe_points(rows: Rows) -> tuple[Rows, Array]:
+def _probe_points(rows: Rows | Cells) -> tuple[Rows, Array]:
     index = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 24)).astype(int))
     index = np.tile(index, -(-12 // len(index)))
     probed = rows.take(index)

@@ -14,7 +14,7 @@ from bandits.door import Array
 from bandits.problem import TabularBandit
 from bandits.sample import design_matrix, preference_matrix
 
-__all__ = ["Rows", "read_rows"]
+__all__ = ["Rows", "compared_columns", "read_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Rows:
     @cached_property
     def nodes(self) -> Array:
         """(K, N) numbers of the actions of each place: context * A + action."""
-        return np.asarray(self.context * self.bandit.n_actions + self.actions.T)
+        return np.asarray(self.actions.T if self.bandit.n_contexts == 1 else self.context * self.bandit.n_actions + self.actions.T)
 
     def see(self, policy: Array) -> Any:
         """PairLogProbs or RankedLogProbs: what the loss sees when the rows' actions have log-probabilities `policy`, (N, K)."""
@@ -67,6 +67,14 @@ class Rows:
         """The rows at `index`, to look at; weights stay as they are."""
         target = None if self.target is None else self.target[index]
         return Rows(self.bandit, self.context[index], self.actions[index], self.weight[index], self.share, target, self.ranked)
+
+    def listed(self) -> Rows:
+        """All rows, in the order of their contexts."""
+        return self
+
+    def without(self, contexts: Array) -> Rows:
+        """The rows of all but the marked contexts, (X,)."""
+        return self.take(np.flatnonzero(~contexts[self.context]))
 
     def repeated(self, times: int) -> Rows:
         """The same rows in `times` copies of the problem, one after the other: contexts 0..X-1, X..2X-1, and so on."""
@@ -116,6 +124,24 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
         return _normalised(bandit, where[0], np.stack(where[1:], axis=1), joint[where], None)
     if not isinstance(data, Comparisons):
         raise ValueError(f"data is {type(data).__name__}, expected Comparisons, Rankings, or None for the exact population.")
+    context, chosen, rejected, counted, target = compared_columns(bandit, data)
+    if soft:
+        return _of_table(bandit, Comparisons(context, chosen, rejected, counted, target).aggregate(), soft=True)
+    if target is None or (target == 1).all():
+        return _of_table(bandit, Comparisons(context, chosen, rejected, counted).aggregate(), soft=False)
+    whole = np.ones(len(context)) if counted is None else counted
+    parts = [(context, chosen, rejected, whole * target), (context, rejected, chosen, whole * (1 - target))]
+    both = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return _of_table(bandit, both.aggregate(), soft=False)
+
+
+def compared_columns(bandit: TabularBandit, data: Comparisons) -> tuple[Array, Array, Array, Array | None, Array | None]:
+    """(N,) context, chosen, rejected, weight and target, looked at; the last two are None where they were not given.
+
+    Raises:
+        ValueError: a column is not what it should be, or an action is compared with itself.
+    """
+    x, a = bandit.reward.shape
     context = index_column("context", data.context, x)
     chosen = index_column("chosen", data.chosen, a, length=len(context))
     rejected = index_column("rejected", data.rejected, a, length=len(context))
@@ -125,14 +151,7 @@ def read_rows(bandit: TabularBandit, data: Any, design: Any, preferences: Any, *
     if same.any() and (same := same if counted is None else same & (counted > 0)).any():
         row = int(np.flatnonzero(same)[0])
         raise ValueError(f"comparison {row} compares action {chosen[row]} with itself, which says nothing. Drop such rows.")
-    if soft:
-        return _of_table(bandit, Comparisons(context, chosen, rejected, counted, target).aggregate(), soft=True)
-    if target is None or (target == 1).all():
-        return _of_table(bandit, Comparisons(context, chosen, rejected, counted).aggregate(), soft=False)
-    whole = np.ones(len(context)) if counted is None else counted
-    parts = [(context, chosen, rejected, whole * target), (context, rejected, chosen, whole * (1 - target))]
-    both = Comparisons(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return _of_table(bandit, both.aggregate(), soft=False)
+    return context, chosen, rejected, counted, target
 
 
 def _of_table(bandit: TabularBandit, table: Comparisons, *, soft: bool) -> Rows:

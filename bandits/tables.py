@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
@@ -13,6 +14,8 @@ __all__ = ["TableFold", "Tables", "fills_a_table"]
 
 _LARGEST = 2000  # nodes up to which the weights are a full matrix
 _STRIPE = 32  # rows of the matrix worked on at a time: what a processor's cache holds
+_NEAR = 0.5  # the spread of a Newton step, halves of a margin, from which on its second-order correction improves it
+_ROUGH = 1e-4  # residual of that correction, relative
 _EPS = np.finfo(np.float64).eps
 
 
@@ -84,43 +87,75 @@ def _both_ways(weights: Array) -> Callable[[Array], Array]:
     return lambda vector: weights @ vector + weights.T @ vector
 
 
+def _bent(third: Array, change: Array) -> Array:
+    """(n,) sums of the upper triangle's third derivatives times squared differences of the change, half of them."""
+    n, level = len(change), change.astype(np.float32)
+    found = np.zeros(n)
+    for rows in _stripes(n):
+        ahead = slice(rows.start, n)
+        moved = np.subtract.outer(level[rows], level[ahead])
+        moved *= moved
+        moved *= third[rows, ahead]
+        found[rows] += moved.sum(axis=1)
+        found[ahead] -= moved.sum(axis=0)
+    return found
+
+
 class TableFold:
     """Unordered pairs of a well filled graph, for `bandits.logistic`.
 
     Args:
-        wins: (n, n) weights of the rows.
+        wins: (n, n) weights of the rows, overwritten.
         parts: the graph's components.
     """
 
     def __init__(self, wins: Array, parts: Parts) -> None:
         won, lost = wins.sum(axis=1), wins.sum(axis=0)
         self.lead, self.degree, self.parts = (won - lost)[:, None], (won + lost)[:, None], parts
-        self.total, self.weights = np.empty_like(wins), np.zeros_like(wins)
+        self.effort, self.weights = 2 * float(self.degree.sum()), np.empty_like(wins)
+        self.total = wins
         for rows in _stripes(len(wins)):
-            ahead = slice(rows.start, None)
-            self.total[rows, ahead] = np.triu(wins[rows, ahead] + wins[ahead, rows].T)
-        self.effort = 2 * float(self.degree.sum())
+            later = slice(rows.stop, None)
+            self.total[rows, later] += wins[later, rows].T
+            self.total[rows, rows] = np.triu(wins[rows, rows] + wins[rows, rows].T, 1)
+
+    settled = 1e-5  # the steps converge cubically
+
+    def coarse(self) -> TableFold:
+        """The same in single precision."""
+        found = copy(self)
+        found.total, found.weights = self.total.astype(np.float32), np.empty(self.total.shape, dtype=np.float32)
+        return found
 
     def step(self, u: Array, goal: Array) -> Array:
-        from scipy.linalg.blas import dsymv
-
         level, n = u[:, 0], len(u)
-        gradient = -goal[:, 0]
+        gradient = -goal[:, 0].astype(np.float64)
+        third = np.empty(self.total.shape, dtype=np.float32) if self.total.dtype == np.float64 else None  # of small corrections
         for rows in _stripes(n):
             ahead = slice(rows.start, n)
             tanh = np.subtract.outer(level[rows], level[ahead])
             np.tanh(tanh, out=tanh)
             slope = self.total[rows, ahead] * tanh
-            tanh *= slope
-            np.subtract(self.total[rows, ahead], tanh, out=self.weights[rows, ahead])
+            stiff = np.subtract(self.total[rows, ahead], tanh * slope, out=self.weights[rows, ahead])
+            if third is not None:
+                np.multiply(tanh, stiff, out=third[rows, ahead], casting="same_kind")
             gradient[rows] += slope.sum(axis=1)
             gradient[ahead] -= slope.sum(axis=0)
+        times = self._times()
+        degree = times(np.ones(n))
+        change, converged = solve_laplacian(times, degree, gradient, self.parts, effort=self.effort, order=1 if third is None else 2)
+        if not converged:
+            return np.full_like(u, np.nan)
+        if third is not None and np.ptp(change) <= _NEAR:
+            change -= solve_laplacian(times, degree, _bent(third, change), self.parts, tolerance=_ROUGH)[0]
+        return change[:, None].astype(u.dtype)
 
-        def times(vector: Array) -> Array:
-            return dsymv(1.0, self.weights.T, vector, lower=1)
+    def _times(self) -> Callable[[Array], Array]:
+        from scipy.linalg.blas import dsymv, ssymv
 
-        change, converged = solve_laplacian(times, times(np.ones(n)), gradient, self.parts, effort=self.effort)
-        return change[:, None] if converged else np.full_like(u, np.nan)
+        if self.weights.dtype == np.float32:
+            return lambda vector: ssymv(1.0, self.weights.T, vector.astype(np.float32), lower=1).astype(np.float64)
+        return lambda vector: dsymv(1.0, self.weights.T, vector, lower=1)
 
     def keep(self, contexts: Array) -> TableFold:
         """One graph is all or nothing."""

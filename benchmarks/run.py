@@ -10,7 +10,19 @@ from pathlib import Path
 
 from benchmarks.contest import machine
 
-WORKLOADS = ("raw_list", "five_thousand", "hundred_thousand", "many_contexts", "ranked", "chain", "any_loss", "rlhf", "sweep", "log_probs", "lm_scoring")
+WORKLOADS = (
+    "raw_list",
+    "five_thousand",
+    "hundred_thousand",
+    "many_contexts",
+    "ranked",
+    "chain",
+    "any_loss",
+    "rlhf",
+    "sweep",
+    "log_probs",
+    "lm_scoring",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -46,7 +46,7 @@ def _search(subject, problems):
         try:
             found = minimise_loss(bandit, subject.losses, design=design)
         except ValueError as error:
-            return undecided(f"the solver refuses the loss: {error}")
+            return undecided(f"pi* is stationary, but the solver refuses the loss: {error}")
         if found.status != "optimal":
             return undecided(f"pi* is stationary, but the search ends {found.status}: {found.certificate.reason}")
         best = np.exp(optimal.optimal_log_policy(bandit.reward, bandit.log_ref, bandit.beta))

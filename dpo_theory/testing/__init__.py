@@ -1,4 +1,4 @@
-"""Checks and claims as pytest tests, and Hypothesis strategies for problems of preference optimisation.
+"""Checks and claims as pytest tests, Hypothesis strategies for problems of preference optimisation, and what the notebooks show and ask.
 
 pytest and Hypothesis are imported when they are used.
 """
@@ -10,6 +10,8 @@ _HOMES = {
     "LazyEvidence": "lazy",
     "betas": "strategies",
     "comparison_graphs": "strategies",
+    "derivation": "derivations",
+    "exercise": "exercises",
     "log_probs": "strategies",
     "pair_log_probs": "strategies",
     "parametrize_with_checks": "losses",

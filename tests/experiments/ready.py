@@ -10,7 +10,12 @@ from bandits.experiments import sweep
 from dpo_theory import predictions
 
 LESS = {
+    "misspecification": {"weights": (0.3, 0.9)},
+    "label_noise": {"rates": (0.1, 0.3), "draws": 1},
+    "deterministic": {"betas": (0.5,), "clock": (0.0, 1.0, 10.0), "curve": (0.2, 5.0)},
     "frontier": {"betas": (0.3,), "curve": (0.1, 1.0, 10.0)},
+    "gap": {"sizes": (300,), "steps": (0, 3)},
+    "generalisation": {"sizes": (100,)},
     "sample_size": {"per_pair": (1, 3), "sizes": (10, 100)},
 }  # settings that make a plan small, where the usual ones are large
 

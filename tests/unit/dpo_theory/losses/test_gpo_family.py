@@ -107,7 +107,7 @@ def test_squared_comes_back_and_truncated_stays():
         (HolderDPO(beta=0.5, gamma=1.5, mass="both"), lambda p: math.log(p / (1 - p)) / 0.5),
         (EXO(beta=0.5, epsilon=0.1), lambda p: (2 * p - 1) * math.log(9) / 0.5),
     ],
-    ids=repr,
+    ids=["exponential", "holder", "holder, both", "exo"],
 )
 @pytest.mark.parametrize("p", [0.4, 0.7])
 def test_population_optima_in_closed_form(loss, margin, p):
