@@ -1,4 +1,4 @@
-"""The README's table of benchmarks is the one that its JSON gives."""
+"""The README's generated tables are those that their sources give."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contest import Contest, Peer
-from benchmarks.table import BEGIN, with_table
+from benchmarks.table import claims_table, installed_table, table, with_table
+from tests.claims.pinned import PINNED
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -18,11 +19,17 @@ def _contest(kind, floor, peers):
     return Contest("it", "a problem", 2.0, 7, 1e-12, 1e-11, peers, kind, floor, None)
 
 
-def test_readme_shows_the_results():
-    text = (ROOT / "README.md").read_text()
-    if BEGIN not in text or not RESULTS.exists():
-        pytest.skip("the README shows no benchmarks")
-    assert with_table(text, json.loads(RESULTS.read_text())) == text, "run python -m benchmarks.table"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["benchmarks", "installed", "claims"])
+def test_readme_shows_what_was_generated(name):
+    made = {
+        "benchmarks": lambda: table(json.loads(RESULTS.read_text())),
+        "installed": lambda: installed_table((ROOT / "benchmarks" / "installed_losses.md").read_text(encoding="utf-8")),
+        "claims": lambda: claims_table(PINNED),
+    }
+    assert with_table(README, name, made[name]()) == README, "run python -m benchmarks.table"
 
 
 def test_only_peers_that_are_accurate_enough_are_compared():
@@ -39,4 +46,4 @@ def test_floors_are_told_from_ceilings(kind, floor, reached):
 
 def test_missing_markers_are_refused():
     with pytest.raises(ValueError, match="has no <!-- benchmarks: begin -->"):
-        with_table("no markers", {"workloads": {}})
+        with_table("no markers", "benchmarks", "")

@@ -1,7 +1,8 @@
-"""Every notebook: its rules, a run in a kernel, a run that tries its sliders, and a last cell that fails when its formula is wrong."""
+"""Every notebook: its rules, a run that tries its sliders, and a last cell that fails when its formula is wrong."""
 
 import ast
 import re
+import socket
 from collections import Counter
 
 import nbformat
@@ -83,15 +84,20 @@ def test_the_exercises_are_those_of_the_notebooks():
 
 
 @pytest.mark.parametrize("name", cells.NAMES)
-def test_it_runs_and_its_sliders_reach_their_ends(name):
+def test_it_runs_offline_and_its_sliders_reach_their_ends(name, monkeypatch):
+    def refuse(*_):
+        raise OSError("a notebook asked for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
     left, failed = cells.run(name)
     assert failed is None
     assert "All of it holds." in left["said"]
 
 
-@pytest.mark.parametrize(
-    ("name", "function", "old", "new"), SABOTAGE, ids=[f"{one[0]}-{one[1].__qualname__}-{n}" for n, one in enumerate(SABOTAGE)]
-)
+FAULTS = [pytest.param(*one, id=f"{one[0]}-{one[1].__qualname__}-{number}") for number, one in enumerate(SABOTAGE)]
+
+
+@pytest.mark.parametrize(("name", "function", "old", "new"), FAULTS)
 def test_its_last_cell_fails_when_the_formula_is_wrong(name, function, old, new):
     with edited(function, old, new).applied():
         _, failed = cells.run(name)
@@ -119,23 +125,3 @@ def test_without_trl_the_notebook_says_how_to_install_it(monkeypatch):
     assert 'pip install "dpo-theory[trl]"' in left["said"]
     assert "nothing was compared" in left["said"]
     assert "All of it holds." not in left["said"]
-
-
-@pytest.mark.parametrize("name", cells.NAMES)
-def test_it_runs_in_a_kernel(name, tmp_path, monkeypatch):
-    from nbclient import NotebookClient
-
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(cells.FOLDER.parent))
-    notebook = cells.read(name)
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert not [output for output in shown if output.output_type == "error"]
-    assert not [output for output in shown if output.get("name") == "stderr"]
-    data = [output.data for output in shown if "data" in output]
-    assert any("image/png" in one for one in data)
-    assert any("<math" in one.get("text/html", "") for one in data)
-    assert any("application/vnd.jupyter.widget-view+json" in one for one in data)
-    assert "All of it holds." in "".join(output.text for output in notebook.cells[-1].outputs if output.output_type == "stream")
-    assert list(tmp_path.glob("*.csv")) == []
