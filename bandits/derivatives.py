@@ -6,7 +6,8 @@ that takes NumPy arrays alone is run on second-order jets. Both rely on the loss
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["Derivatives", "derivatives", "gradients", "loss_values", "margin_der
 
 Seen = PairLogProbs | RankedLogProbs
 Loss = Callable[[Any], Any]
+_FEW = 20_000  # numbers that one thread sees to
 
 
 class Derivatives(NamedTuple):
@@ -147,7 +149,7 @@ def _by_torch(loss: Loss, seen: Seen, columns: Array, put: Callable, order: int)
     n, k = columns.shape
     leaf = torch.from_numpy(np.array(columns, dtype=np.float64, order="C")).requires_grad_()
     fixed = type(seen)(*(None if part is None else torch.as_tensor(np.asarray(part, float)) for part in seen))
-    with torch.enable_grad():
+    with _few_threads(columns.size), torch.enable_grad():
         value = loss(put(fixed, leaf))
         _require_rows(loss, tuple(value.shape), n)
         if order == 0:
@@ -164,6 +166,22 @@ def _by_torch(loss: Loss, seen: Seen, columns: Array, put: Callable, order: int)
                 (row,) = torch.autograd.grad(gradient[:, column].sum(), leaf, retain_graph=column + 1 < k, materialize_grads=True)
                 hessian[:, column] = hessian[:, column] + row
     return value.detach().numpy().astype(np.float64), gradient.detach().numpy(), hessian.numpy()
+
+
+@contextmanager
+def _few_threads(size: int) -> Iterator[None]:
+    """One thread for few numbers: to wake another costs more than they do, and it is waited for if the processor is busy."""
+    import torch
+
+    before = torch.get_num_threads()
+    if before == 1 or size > _FEW:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _by_jets(loss: Loss, seen: Seen, columns: Array, put: Callable, order: int) -> tuple[Array, Array, Array]:

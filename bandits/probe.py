@@ -14,7 +14,7 @@ from bandits.derivatives import derivatives, loss_values, margin_derivatives
 from bandits.door import Array
 from bandits.rows import Rows
 
-__all__ = ["LossShape", "falls_for_ever", "inspect_loss", "reads_target"]
+__all__ = ["LossShape", "falls_for_ever", "inspect_loss", "quickest_values", "reads_target"]
 
 _AGREE = 1e-10
 _REACHES = (1e3, 1e6, 1e9, 1e12)  # nats
@@ -59,7 +59,7 @@ def inspect_loss(loss: Callable, rows: Rows | Cells) -> LossShape:
     probed, points = _probe_points(rows)
     found = derivatives(loss, probed.see(points))
     _require_finite(found.value, found.gradient, points)
-    values = _quickest(loss, probed.see(points), found.value)
+    values = quickest_values(loss, probed.see(points), found.value)
     _require_per_row(loss, values, probed, points, found.value)
     _require_own_gradient(loss, values, probed, points, found.value)
     scale = 1 + np.abs(found.value).max()
@@ -117,7 +117,7 @@ def _require_finite(value: Array, gradient: Array, points: Array) -> None:
         )
 
 
-def _quickest(loss: Callable, seen: Any, value: Array) -> Callable[[Any], Array]:
+def quickest_values(loss: Callable, seen: Any, value: Array) -> Callable[[Any], Array]:
     """The loss's values on NumPy arrays if it takes these and they agree with `value`; else on the road of its derivatives."""
 
     def plainly(rows: Any) -> Any:

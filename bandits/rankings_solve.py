@@ -76,7 +76,7 @@ def minimise_staged(
     none = np.zeros(0, dtype=np.int64)
     rows = Rows(bandit, none, none.reshape(0, 2), np.zeros(0), share, None, True)
     found = Outcome(rows, shape, graph, gone, cast(Any, model), end, 1).solution()
-    checked = [_confirmed(bandit, loss, block, one, end.logits) for block, one in zip(columns, asked, strict=True) if one is not None]
+    checked = [_confirmed(bandit, block, one, end.logits) for block, one in zip(columns, asked, strict=True) if one is not None]
     if not all(checked):
         return None
     stages = sorted({block.stages for block in alive})
@@ -88,7 +88,7 @@ def _how(beta: float, stages: list[int], checked: int) -> str:
     choices = " or ".join(str(one) for one in stages)
     return (
         f"the loss was recognised as Plackett-Luce in the log-ratios, beta = {beta:g}, {choices} choices a ranking: value and gradient are "
-        f"those of the staged softmax in {DECADES} decades of log-ratios, and at the answer on {checked} rankings"
+        f"those of the staged softmax in {DECADES} decades of log-ratios, and the value at the answer on {checked} rankings"
     )
 
 
@@ -109,12 +109,12 @@ def _block(node: Array, weight: Array, staged: Staged) -> Block:
     return Block(node, weight if factor == 1 else weight * factor, staged.stage / factor)
 
 
-def _confirmed(bandit: TabularBandit, loss: Callable, pieces: list[Columns], staged: Staged, logits: Array) -> int:
+def _confirmed(bandit: TabularBandit, pieces: list[Columns], staged: Staged, logits: Array) -> int:
     """How many rankings the loss agrees on with its formula at the answer; 0 if it does not on one of them."""
     node = _some(pieces, _CHECKED)
     ref, level = bandit.log_ref.reshape(-1)[node], logits.reshape(-1)[node]
     seen = RankedLogProbs(ref + level - level.max(axis=1, keepdims=True), ref)
-    return len(node) if agrees_at(loss, staged, seen) else 0
+    return len(node) if agrees_at(staged, seen) else 0
 
 
 def _graph(blocks: Sequence[Block], x: int, a: int) -> tuple[ComparisonGraph, int]:

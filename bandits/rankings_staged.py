@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from bandits.data import RankedLogProbs
-from bandits.derivatives import derivatives, gradients, loss_values
+from bandits.derivatives import derivatives, gradients
 from bandits.door import Array
+from bandits.probe import quickest_values
 
 __all__ = ["DECADES", "Staged", "agrees_at", "read_staged", "staged_softmax"]
 
 _AGREE = 1e-10
 DECADES = 14  # of log-ratios at which a loss is asked, up to 1e9 nats
 _EACH = 6
+_NEAR = 1 + 4 * _EACH  # rows within one nat of the reference
 
 
 class Staged(NamedTuple):
@@ -25,11 +27,13 @@ class Staged(NamedTuple):
         beta: > 0.
         stage: (K,) >= 0, the last 0.
         offset: a constant.
+        values: the loss itself, on the quickest road that gives its values.
     """
 
     beta: float
     stage: Array
     offset: float
+    values: Callable[[RankedLogProbs], Array] | None = None
 
 
 def staged_softmax(staged: Staged, log_ratio: Array) -> tuple[Array, Array]:
@@ -70,16 +74,21 @@ def read_staged(loss: Callable, log_ref: Array) -> Staged | None:
     try:
         value, slope = gradients(loss, seen)
         for staged in _at_reference(loss, log_ref[:1], float(value[0]), slope[0]):
-            if _agrees(staged, seen, value, slope) and _alone(loss, seen, value):
-                return staged
+            if _agrees(staged, seen, value, slope):
+                near = RankedLogProbs(policy[:_NEAR], ref[:_NEAR])  # where values are of one size
+                values = quickest_values(loss, near, value[:_NEAR])
+                return staged._replace(values=values) if _alone(values, seen, value) else None
     except ValueError:  # refused by `derivatives`: the general road says why
         return None
     return None
 
 
-def agrees_at(loss: Callable, staged: Staged, seen: RankedLogProbs) -> bool:
-    """Whether value and gradient of the loss are those of the staged softmax on the rows seen."""
-    return _agrees(staged, seen, *gradients(loss, seen))
+def agrees_at(staged: Staged, seen: RankedLogProbs) -> bool:
+    """Whether the loss's values are those of the staged softmax on the rows seen."""
+    if staged.values is None:
+        raise ValueError("the staged softmax was not read from a loss. Take it from read_staged.")
+    own, _ = staged_softmax(staged, seen.log_ratio)
+    return bool((np.abs(staged.values(seen) - own) <= _AGREE * (1 + abs(staged.offset) + own)).all())
 
 
 def _at_reference(loss: Callable, log_ref: Array, value: float, slope: Array) -> Iterator[Staged]:
@@ -124,10 +133,10 @@ def _agrees(staged: Staged, seen: RankedLogProbs, value: Array, slope: Array) ->
     return bool((np.abs(value - own_value) <= slack).all() and (np.abs(slope - own_slope) <= tilt[:, None]).all())
 
 
-def _alone(loss: Callable, seen: RankedLogProbs, value: Array) -> bool:
-    """Whether a row costs the same in other batches: in reversed thirds, and by itself."""
-    for rows in (np.arange(len(value))[::-3].copy(), np.array([7])):
-        again = loss_values(loss, RankedLogProbs(seen.policy[rows], seen.ref[rows]))
+def _alone(values: Callable, seen: RankedLogProbs, value: Array) -> bool:
+    """Whether a row costs the same in other batches: all reversed, in reversed thirds, and by itself."""
+    for rows in (np.arange(len(value))[::-1], np.arange(len(value))[::-3], np.array([7])):
+        again = values(RankedLogProbs(seen.policy[rows], seen.ref[rows]))
         if not (np.abs(again - value[rows]) <= _AGREE * (1 + np.abs(value[rows]))).all():
             return False
     return True

@@ -11,7 +11,7 @@ from dpo_theory.report.derivation import Line
 __all__ = ["Derivation", "derivation"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """A derivation that displays itself.
 
@@ -40,6 +40,9 @@ class Derivation:
     def __str__(self) -> str:
         steps = (f"{number}. {line.claim}\n    {line.text}" for number, line in enumerate(self.lines, start=1))
         return "\n".join([self.title, *steps, self.verdict])
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_latex_(self) -> str:
         steps = "".join(rf"\text{{{_words(line.claim)}}}:\quad & {line.latex} \\ " for line in self.lines)

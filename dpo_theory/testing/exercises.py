@@ -39,12 +39,18 @@ class Exercise:
         learned: what a right answer shows.
         hint: where to begin, for an answer that no slip explains.
         slips: what is said -> the number that this slip gives.
+        within: the relative error that is forgiven; a count is exact.
     """
 
     solve: Callable[[], float]
     learned: str
     hint: str
     slips: Mapping[str, Callable[[], float]]
+    within: float = AGREE
+
+    def agrees(self, given: float, wanted: float) -> bool:
+        """The two numbers are one answer."""
+        return abs(given - wanted) <= self.within * max(abs(wanted), 1e-3)
 
 
 def exercise(name: str, answer: Any) -> Answer:
@@ -52,7 +58,7 @@ def exercise(name: str, answer: Any) -> Answer:
 
     Args:
         name: of the exercise.
-        answer: one number; a relative error of 0.002 is forgiven.
+        answer: one number; a relative error of 0.002 is forgiven, but not in a count.
 
     Returns:
         An Answer: `right`, and `said`, a sentence for a right one and a hint for a wrong one.
@@ -74,16 +80,12 @@ def exercise(name: str, answer: Any) -> Answer:
     if not math.isfinite(given):
         return Answer(False, f"The answer is a finite number; {given} is not.")
     asked = EXERCISES[name]
-    if _agree(given, asked.solve()):
+    if asked.agrees(given, asked.solve()):
         return Answer(True, f"Right. {asked.learned}")
     for said, slip in asked.slips.items():
-        if _agree(given, slip()):
+        if asked.agrees(given, slip()):
             return Answer(False, f"Not quite. {said}")
     return Answer(False, f"Not yet. {asked.hint}")
-
-
-def _agree(given: float, wanted: float) -> bool:
-    return abs(given - wanted) <= AGREE * max(abs(wanted), 1e-3)
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
@@ -303,6 +305,7 @@ EXERCISES: dict[str, Exercise] = {
             "An answer that has ended is not continued: those are all strings of four tokens.": lambda: 8.0**4,
             "Answers that reach four tokens without the end token are answers too.": lambda: float(sum(7**k for k in range(4))),
         },
+        within=0.0,
     ),
     "one-game": Exercise(
         _one_game,

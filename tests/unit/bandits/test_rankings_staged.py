@@ -61,5 +61,23 @@ def test_the_formula_has_its_own_derivatives():
     found, (value, gradient) = derivatives(loss, seen), staged_softmax(staged, seen.log_ratio)
     np.testing.assert_allclose(value, found.value, rtol=1e-13)
     np.testing.assert_allclose(gradient, found.gradient, atol=1e-14)
-    assert agrees_at(loss, staged, seen)
-    assert not agrees_at(loss, staged._replace(beta=0.7001), seen)
+
+
+def test_a_staged_softmax_is_asked_again():
+    found, seen = read_staged(LOSS, LOG_REF), RankedLogProbs(3 * LOG_REF, LOG_REF)
+    assert agrees_at(found, seen)
+    assert not agrees_at(found._replace(beta=0.3001), seen)
+    assert not agrees_at(found._replace(values=lambda ranked: 1.001 * LOSS(ranked)), seen)
+    with pytest.raises(ValueError, match="not read from a loss"):
+        agrees_at(found._replace(values=None), seen)
+
+
+def test_a_loss_is_another_one_on_arrays_than_on_tensors():
+    """The quick road is taken only where it gives the values that belong to the derivatives."""
+
+    def split(ranked):
+        return LOSS(ranked) + (1e-9 if isinstance(ranked.policy, np.ndarray) else 0.0)
+
+    found = read_staged(split, LOG_REF)
+    assert found.beta == 0.3
+    assert agrees_at(found, RankedLogProbs(3 * LOG_REF, LOG_REF))
