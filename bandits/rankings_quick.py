@@ -139,7 +139,8 @@ class QuickStages:
         degree = even.sum(axis=0)
         inverse = 1 / np.where(degree > 0, degree, np.inf)
         even *= even
-        rest = float(inverse @ even @ inverse) - len(np.unique(self.label[degree > 0])) + 1e-9
+        even *= inverse
+        rest = float((even.sum(axis=1) * inverse).sum()) - len(np.unique(self.label[degree > 0])) + 1e-9
         return 1 - float(np.sqrt(rest)) if 0 <= rest < 1 else 0.0, degree
 
     def _by_spectrum(self, couplings: Array) -> tuple[float, Array]:

@@ -103,3 +103,21 @@ def test_refusals_name_the_operation(loss, message):
 def test_jets_refuse_to_sum_over_the_batch():
     with pytest.raises(TypeError, match="couples the batch"):
         np.sum(Jet.variables(np.ones((3, 2)))[:, 0])
+
+
+def test_few_numbers_take_one_thread_and_give_the_others_back():
+    torch = pytest.importorskip("torch")
+    before, seen = torch.get_num_threads(), []
+
+    def loss(pairs):
+        seen.append(torch.get_num_threads())
+        return pairs.margin**2
+
+    torch.set_num_threads(2)
+    try:
+        derivatives(loss, PairLogProbs(*np.ones((4, 3))))
+        assert torch.get_num_threads() == 2
+        derivatives(loss, PairLogProbs(*np.ones((4, 20_000))))
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 2]
