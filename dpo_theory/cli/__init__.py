@@ -20,6 +20,7 @@ COMMANDS = {
     "diagnose": "read the log of a training run, and say what its numbers cannot be",
     "identify": "name a loss: which of the library's it is, with its options and convention",
     "compare": "compare two losses: identical, a scale, a different convention, or different",
+    "matrix": "losses by properties, every cell decided by a check",
     "audit": "put the checks on trial: wrong losses that must be refuted, right ones that must not",
     "show": "print one claim: its statement, its derivation and its evidence",
     "fit": "fit preference data: what is identified, whether an estimate exists, DPO and RLHF side by side",
