@@ -62,8 +62,8 @@ def verify(
     rows: list[Evidence] = []
 
     def report() -> Report:
-        said = {"replay": f"dpo-theory verify {{id}} --seed {int(seed)}", "derivation": derivation}
-        return Report("the mathematics of DPO", tuple(rows), len(chosen), int(seed), time.perf_counter() - started, **said)
+        spent, replay = time.perf_counter() - started, f"dpo-theory verify {{id}} --seed {int(seed)}"
+        return Report("the mathematics of DPO", tuple(rows), len(chosen), int(seed), spent, replay=replay, derivation=derivation)
 
     try:
         for id in chosen:

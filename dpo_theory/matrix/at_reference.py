@@ -56,7 +56,7 @@ def at_the_reference(subject: Subject, rng: np.random.Generator) -> Cell:
 def _formula(subject: Subject, pairs: PairLogProbs) -> str:
     """The value as an expression that agrees with what was measured; empty where there is none."""
     for found in (quietly(_in_letters, subject, seconds=SECONDS), quietly(_in_numbers, subject, seconds=SECONDS)):
-        if found is not None and _agrees(*found, subject, pairs):
+        if found is not None and _agrees(found[0], found[1], subject, pairs):
             expression = found[0]
             for name, word in WORDS:
                 expression = expression.subs(sp.Symbol(name, real=True), sp.Symbol(word))

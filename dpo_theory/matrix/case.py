@@ -58,7 +58,7 @@ class Case:
         reason = "" if row.verdict is Verdict.REFUTED else row.reason
         if self.subject.batch_coupled:
             reason = "; ".join(filter(None, ("each pair alone in its batch", reason)))
-        return Cell(column, shown, row.verdict, f"{check}: {row.name}", row.method, reason, counterexample=row.counterexample)
+        return Cell(column, shown, row.verdict, f"{check}: {row.name}", row.method or _seen(row), reason, counterexample=row.counterexample)
 
     @cached_property
     def on_margin(self) -> bool:
@@ -87,3 +87,8 @@ class Case:
     def surrogate(self) -> bool:
         """The loss declares that its gradient is not the derivative of its value: what makes the value small is no optimum."""
         return "surrogate-gradient" in self.subject.has
+
+
+def _seen(row: Evidence) -> str:
+    """How a row was decided that says no more than on how much."""
+    return f"on {row.instances} pairs" if row.instances and row.verdict.holds else ""

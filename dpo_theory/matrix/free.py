@@ -23,7 +23,7 @@ STATEMENT = "a pair that is always won has finite best log-probabilities"
 
 @dataclass(frozen=True)
 class Rest:
-    """The best point of a box: coordinates, the end that each runs to (`top`, `bottom`), `flat`, `ray` or none, whether it is the only one."""
+    """The best point of a box: coordinates, the end that each runs to (`top`, `bottom`), `flat`, `ray` or none, whether it is alone."""
 
     at: tuple[float, float]
     ends: tuple[str, str]

@@ -34,7 +34,8 @@ def stays_under_noise(case: Case) -> Cell:
             further = best_log_ratios(subject, noisy, LOG_REF, reach=36.0)[1]
             gap = float(policy_risk(subject, clean[None], noisy, LOG_REF)[0]) - least
             if gap > CLEAR * (1 + abs(least)) and least - further < gap / 2:
-                problem = f"P(1>2) = {p[0, 1]:.4g}, P(1>3) = {p[0, 2]:.4g}, P(2>3) = {p[1, 2]:.4g}, reference 0.2, 0.3, 0.5, uniform design, flip rate {rate}"
+                told = f"P(1>2) = {p[0, 1]:.4g}, P(1>3) = {p[0, 2]:.4g}, P(2>3) = {p[1, 2]:.4g}"
+                problem = f"{told}, reference 0.2, 0.3, 0.5, uniform design, flip rate {rate}"
                 got = f"log-ratios {moved.round(4).tolist()}, whose risk on noisy labels is smaller by {gap:.3g}"
                 because = "noise moves the best policy"
                 shown = Counterexample(problem, f"log-ratios {clean.round(4).tolist()}, as on clean labels", got, because)

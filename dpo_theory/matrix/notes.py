@@ -50,7 +50,13 @@ NOTES = (
     ),
     Note(
         ("InfoNCA",), "=RLHF", "n",
-        "On pairs the rewards are 1 and 0 whoever wins oftener; with rewards of their own and alpha = 1 the optimum is KL-regularised RLHF's.",
+        "On pairs the rewards are 1 and 0 whoever wins oftener; with rewards of their own and alpha = 1 the optimum is that of RLHF.",
+    ),
+    Note(("InfoNCA",), "Van", "n", "Soft labels: the pull does not vanish, it turns round. With hard labels it is DPO: next line."),
+    Note(("SimPO",), "Tr", "n", "Unchanged at equal lengths; at unequal ones the same number weighs 1/|y| on each side."),
+    Note(
+        ("ForwardKLDPO", "JensenShannonDPO", "AlphaDivergenceDPO", "ChiPO", "SquaredPO"), "Cvx", "n",
+        "Convex in the margin of f'(pi / pi_ref), not in logits.",
     ),
     Note(("InfoNCA",), "Mon", "n", "Soft labels: beyond the margin 1/(alpha beta) the loss rises again. With hard labels it is DPO."),
     Note(
@@ -69,7 +75,7 @@ NOTES = (
     ),
     Note(
         ("Unlikelihood(alpha=1.0)",), "Flip", "y",
-        "At alpha = 1 the losses of a pair and of the exchanged pair cancel: noise scales the risk by 1 - 2 eps. It has no floor either way.",
+        "At alpha = 1 the losses of a pair and of the exchanged pair cancel: noise scales the risk by 1 - 2 eps. It has no floor.",
     ),
     Note(("Unlikelihood(alpha=1.5)",), "Flip", "?", "No risk that was tried has a floor: there is no best policy for noise to move."),
     Note(

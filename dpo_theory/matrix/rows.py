@@ -117,7 +117,7 @@ def further(loss: Any) -> tuple[Row, ...]:
         return (Row("RobustDPO, labels flipped", FlippedLabels(loss)),)
     if name == "InfoNCA":
         return (Row("InfoNCA, hard labels", HardLabels(loss)),)
-    options = {
+    options: dict[str, tuple[dict[str, Any], ...]] = {
         "SLiC": ({"nll_weight": 0.0},),
         "CPO": ({"nll_weight": 0.0},),
         "SimPO": ({"gamma": 0.0},),

@@ -21,7 +21,8 @@ def render(matrix: Matrix, width: int | None = None) -> str:
     if width is None or whole <= width:
         lines.append("loss".ljust(first) + "".join("  " + column.name.ljust(w) for column, w in zip(matrix.columns, wide, strict=True)))
         lines += [
-            line.label.ljust(first) + "".join("  " + cell.shown.ljust(w) for cell, w in zip(line.cells, wide, strict=True)) for line in matrix
+            line.label.ljust(first) + "".join("  " + cell.shown.ljust(w) for cell, w in zip(line.cells, wide, strict=True))
+            for line in matrix
         ]
     if not lines or len(matrix) <= FEW:
         for line in matrix:

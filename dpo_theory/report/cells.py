@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dpo_theory.evidence import Counterexample, Evidence, Report
 
-__all__ = ["COLUMNS", "absent", "cells", "clean", "environment", "evidence", "findings", "flat", "headline", "outcome", "summary", "verdict", "why"]
+__all__ = [
+    "COLUMNS",
+    "absent",
+    "cells",
+    "clean",
+    "environment",
+    "evidence",
+    "findings",
+    "flat",
+    "headline",
+    "outcome",
+    "summary",
+    "verdict",
+    "why",
+]
 
 COLUMNS = ("id", "statement", "verdict", "evidence", "residual", "tolerance", "time")
 UNEXPECTED = "NOT AS EXPECTED"

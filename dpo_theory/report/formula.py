@@ -11,14 +11,11 @@ from collections.abc import Iterator
 
 __all__ = ["UnknownLatex", "mathml"]
 
-GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-        "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
-        "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΞΠΣΦΨΩ",
-        strict=True,
-    )
+NAMES = (
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma"),
+    *("tau", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"),
 )
+GREEK = dict(zip(NAMES, "αβγδεζηθκλμνξπρστφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
 SIGNS = {"ge": "≥", "le": "≤", "ne": "≠", "in": "∈", "infty": "∞", "cdot": "·", "partial": "∂", "to": "→", "mid": "|"}
 FUNCTIONS = ("log", "exp", "min", "max", "lim", "sup", "inf", "det", "tanh", "erf")
 BIG = {"sum": "∑", "prod": "∏", "int": "∫"}

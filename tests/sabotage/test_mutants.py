@@ -6,8 +6,10 @@ from itertools import islice
 
 import pytest
 
-from dpo_theory import mutation
+from dpo_theory import losses, mutation
 from dpo_theory.claims import registry, runner
+from tests.losses.precision import measure
+from tests.losses.test_precision import UNITS
 
 #  room: the claims that are asked first; after them all of the paper's
 ROOMS = {
@@ -27,13 +29,32 @@ ELSEWHERE = (
     *("log", "clip", "step", "tangent_exp", "tangent_expm1", "given_slope"),
 )
 
+# Primitives that losses share in branches which no claim enters: the audit of precision, on losses that use them.
+AUDITED = {
+    "sigmoid": (losses.Savage(), losses.HolderDPO()),
+    "surprises": (losses.PlackettLuceDPO(),),
+    "exp": (losses.ExponentialGPO(), losses.AlphaPO(), losses.CELL(), losses.SquaredPO()),
+    "softplus": (losses.ORPO(), losses.UnlikelihoodTraining()),
+    "log_ratio": (losses.KTO(), losses.InfoNCA()),
+}
+
 DISCARDED = "only a branch that is discarded changes; its gradient is pinned in tests/unit/dpo_theory/test_xp.py"
+ZEROS = "one more zero beside the surprises, which are added up"
 EQUIVALENT = {
     "dpo_theory._backends.NumPy.softplus: np.logaddexp(0.0, x) -> np.logaddexp(x, 0.0)": "logaddexp is symmetric",
     "dpo_theory._backends.NumPy.expect: taken & ~infinite -> taken": DISCARDED,
     "dpo_theory._backends.NumPy.expect: 0.0 -> 1.0": "the filler is multiplied by e^-inf = 0, or its product is discarded",
     "dpo_theory._backends.Torch.expect: taken & ~infinite -> taken": DISCARDED,
     "dpo_theory._backends.Torch.expect: 0.0 -> 1.0": "three guards give 0 off the support; each alone suffices for the value",
+    "dpo_theory._backends.NumPy.surprises: 1 -> 2": ZEROS,
+    "dpo_theory._backends.NumPy.surprises: np.logaddexp(0.0, NumPy.tail_logsumexp(x)[..., 1:] - x[..., :-1]) -> "
+    "np.logaddexp(NumPy.tail_logsumexp(x)[..., 1:] - x[..., :-1], 0.0)": "logaddexp is symmetric",
+    "dpo_theory._backends.Torch.sigmoid: 0 -> 1": "both forms are right between 0 and 1",
+    "dpo_theory._backends.Torch.sigmoid: x > 0 -> x >= 0": "both forms are right at 0",
+    "dpo_theory._backends.Torch.surprises: 0 -> 1": ZEROS,
+    "dpo_theory._backends.Torch.surprises: 1 -> 2": ZEROS,
+    "dpo_theory._backends.Torch.surprises: x.shape[-1] - 1 -> x.shape[-1]": "there are K - 1 tails: all of them either way",
+    "dpo_theory._backends.Torch.surprises: x.shape[-1] - 1 -> x.shape[-1] + 1": "there are K - 1 tails: all of them either way",
     "dpo_theory._xp.expect: namespace(log_probs, values) -> namespace(values, log_probs)": "the backend does not depend on the order",
     "dpo_theory.rewards.same_class: 0.0 -> 1.0": "fillers under a mask, and an initial value below the floor of 1",
     "dpo_theory.rewards.same_class: 1.0 -> 2.0": "the floor of the scale: a tolerance for rewards below 2, not a formula",
@@ -51,10 +72,22 @@ def killer(mutant, room):
     rest = () if mutant.name in EQUIVALENT else (id for id in registry.ids() if id.startswith("D") and id not in first)
     with mutant.applied(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        for loss in AUDITED.get(mutant.target.rsplit(".", 1)[-1], ()):
+            if imprecise(loss):
+                return repr(loss)
         for id in (*first, *rest):
             if runner.run(registry.load(id), only=("proof", "certificate", "edge")).failed:
                 return id
     return None
+
+
+def imprecise(loss):
+    """The audit of precision refuses the loss, or cannot run it."""
+    try:
+        row = measure(loss, "float64")
+    except Exception:  # a mutant may raise anything
+        return True
+    return not max(row.value, row.gradient, row.numpy or 0.0) <= UNITS
 
 
 def of(room):

@@ -44,7 +44,7 @@ def test_pairs(pairs):
 
 @given(pair_log_probs())
 def test_pairs_carry_only_what_was_asked_for(pairs):
-    assert pairs[4:] == (None,) * 6
+    assert set(pairs[4:]) == {None}
 
 
 @given(preference_problems(tokens=True))
