@@ -33,7 +33,7 @@ ELSEWHERE = (
 AUDITED = {
     "sigmoid": (losses.Savage(), losses.HolderDPO()),
     "surprises": (losses.PlackettLuceDPO(),),
-    "exp": (losses.ExponentialGPO(), losses.AlphaPO(), losses.CELL(), losses.SquaredPO()),
+    "exp": (losses.ExponentialGPO(), losses.AlphaPO(), losses.DiscoPOP()),
     "softplus": (losses.ORPO(), losses.UnlikelihoodTraining()),
     "log_ratio": (losses.KTO(), losses.InfoNCA()),
 }
