@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 __all__ = ["TimeLimit", "time_limit", "work_limit"]
 
@@ -28,8 +30,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise TimeLimit(f"stopped after {seconds:g} s")
+    def stop(_: int, frame: FrameType | None) -> None:
+        if not _swallows(frame):
+            raise TimeLimit(f"stopped after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     began = time.monotonic()
@@ -56,8 +59,9 @@ def work_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise TimeLimit(f"stopped after {seconds:g} s of work")
+    def stop(_: int, frame: FrameType | None) -> None:
+        if not _swallows(frame):
+            raise TimeLimit(f"stopped after {seconds:g} s of work")
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds, AGAIN)
@@ -66,3 +70,13 @@ def work_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+
+
+def _swallows(frame: FrameType | None) -> bool:
+    """Whether this is a finaliser or a callback of the garbage collector: what it raises is lost, so the next alarm will do."""
+    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False

@@ -52,3 +52,27 @@ def test_a_limit_on_work_does_not_count_waiting():
 def test_a_limit_on_work_stops_work():
     with pytest.raises(TimeLimit, match="of work"), work_limit(0.05):
         all(k >= 0 for k in range(10**10))
+
+
+def test_an_alarm_inside_a_finaliser_waits_for_the_next(monkeypatch):
+    from dpo_theory.rigor import limit
+
+    monkeypatch.setattr(limit, "AGAIN", 0.05)
+    finished = []
+
+    class Slow:
+        def __del__(self):
+            until = time.monotonic() + 0.1
+            while time.monotonic() < until:
+                pass
+            finished.append(True)
+
+    def drop_and_go_on():
+        with time_limit(0.02):
+            del [Slow()][0]
+            while True:
+                pass
+
+    with pytest.raises(TimeLimit):
+        drop_and_go_on()
+    assert finished == [True]
